@@ -1,0 +1,172 @@
+"""The contract that a UDA method implements.
+
+A method reads like its paper. Its training is a sequence of stages; each stage is a `Trainable`
+whose `updates` is a generator: every ``yield`` is one optimiser step, and the code after the
+yield runs once that step has been applied. The trainer does the rest, once for all methods:
+zeroing and computing the player's gradients, averaging them over the ranks, clipping, mixed
+precision, schedules, checkpoints and the detection of losses that are not finite.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from uda_study.errors import LabelsWithheld, Problem
+from uda_study.types import JSON, Supervision, Task, Translation
+
+
+class Hyper(BaseModel):
+    """Typed hyperparameters; nested models give dotted names such as ``critic.steps``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one draw holds; images are ``(N, C, *S)`` float, labels ``(N, *S)`` int64.
+
+    A target label that the stage has no right to read is absent, and asking for it raises.
+    """
+
+    source_image: Tensor
+    source_label: Tensor
+    target_image: Tensor
+    _target_label: Tensor | None = field(default=None, repr=False)
+
+    @property
+    def target_label(self) -> Tensor:
+        """The target's labels; raises `LabelsWithheld` where the stage may not read them."""
+        if self._target_label is None:
+            raise LabelsWithheld(
+                [
+                    Problem(
+                        "batch.target_label",
+                        "this stage may not read target labels",
+                        remedy="declare target='labels' in the stage and the method's needs",
+                    )
+                ]
+            )
+        return self._target_label
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimiser step of one player on the sum of the named scalar losses."""
+
+    player: str
+    losses: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Player:
+    """An optimiser, with its schedule (stepped once per step of the stage) and gradient norm."""
+
+    optimiser: Optimizer
+    schedule: LRScheduler | None = None
+    clip_norm: float | None = None
+
+
+class Trainable(nn.Module, ABC):
+    """Networks that are trained together, and how."""
+
+    @abstractmethod
+    def players(self) -> Mapping[str, Player]:
+        """Return new optimisers, keyed by player; called once, when the stage starts."""
+
+    @abstractmethod
+    def updates(self, draw: Callable[[], Batch]) -> Iterator[Update]:
+        """Yield the optimiser steps of one training step, in an order that no data can change.
+
+        ``draw()`` returns a fresh batch each time it is called. Set train/eval modes here.
+        """
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a method's training: which networks, for how long, and what they may read.
+
+    ``shared`` holds everything that the result depends on besides task, data, seed and code; such
+    a stage is trained once and its weights are reused by every trial and method that asks for the
+    same. ``begin`` runs once before the first step (and not again on resume).
+    """
+
+    name: str
+    trainable: Trainable
+    steps: int
+    batch_size: int
+    target: Supervision
+    shared: Mapping[str, JSON] | None = None
+    begin: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a method asks of the study, and where it can be compared.
+
+    ``target`` is what training reads of the target domain; methods of different supervision stand
+    in separate tables. ``spatial_dims`` lists the dimensions that it supports.
+    """
+
+    target: Supervision
+    translation: Translation = "none"
+    spatial_dims: tuple[int, ...] = (2, 3)
+
+
+H = TypeVar("H", bound=Hyper)
+
+
+class Method(nn.Module, ABC, Generic[H]):
+    """A UDA method or a baseline; the file name in ``methods/`` is the key used in YAML.
+
+    The constructor builds all networks and must not read data. All weights that `segment` uses
+    are in the module's state dict.
+    """
+
+    Hyper: ClassVar[type[Hyper]]
+    needs: ClassVar[Needs]
+    paper: ClassVar[str]
+
+    def __init__(self, hyper: H, task: Task) -> None:
+        super().__init__()
+        self.hyper = hyper
+        self.task = task
+
+    @abstractmethod
+    def stages(self) -> Sequence[Stage]:
+        """Return the stages in the order in which they are trained; at least one."""
+
+    @abstractmethod
+    def segment(self, image: Tensor) -> Tensor:
+        """Map target images ``(N, C, *S)`` to class logits ``(N, K, *S)``, in eval mode."""
+
+
+@runtime_checkable
+class Translates(Protocol):
+    """An image-space method: it maps target images ``(N, C, *S)`` to the source's appearance."""
+
+    def translate(self, image: Tensor) -> Tensor:
+        """Return the translated images, same shape."""
+
+
+@runtime_checkable
+class Criticises(Protocol):
+    """A method whose critic estimates how far the adapted target is from the source."""
+
+    def critic_distance(self, batch: Batch) -> Tensor:
+        """Return the scalar distance on the batch (lower: domains are closer)."""
+
+
+@runtime_checkable
+class AdaptsSegmenter(Protocol):
+    """A method that starts from a segmenter trained on the source alone."""
+
+    def segment_source(self, image: Tensor) -> Tensor:
+        """Segment with the unadapted source segmenter: ``(N, C, *S)`` to logits ``(N, K, *S)``."""

@@ -1,0 +1,1 @@
+"""One UDA method or baseline per file; the file name is the key used in YAML."""

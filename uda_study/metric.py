@@ -1,0 +1,63 @@
+"""The contracts of what is measured: metrics open labels, validators never do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class CaseMetric(ABC):
+    """Compares a predicted label map with the truth, per structure; used by the evaluator alone."""
+
+    higher_is_better: ClassVar[bool]
+    unit: ClassVar[str]
+
+    @abstractmethod
+    def measure(
+        self,
+        prediction: NDArray[np.uint8],
+        truth: NDArray[np.uint8],
+        classes: Sequence[int],
+        spacing: tuple[float, ...],
+    ) -> dict[int, float]:
+        """Return the value for each class; arrays ``(X, Y, Z)``, spacing in mm.
+
+        Conventions for empty structures are the metric's own and stated in its docstring.
+        """
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a validator sees: target images without labels, and ways to predict.
+
+    ``images`` ``(N, C, *S)`` is a fixed subsample of target adaptation images; ``predict`` maps
+    images to class probabilities ``(N, K, *S)`` with the model under test; ``seed`` fixes every
+    random choice. ``spatial_dims`` is 2 or 3.
+    """
+
+    images: Tensor
+    predict: Callable[[Tensor], Tensor]
+    seed: int
+    spatial_dims: int
+
+
+class Validator(ABC):
+    """A score of a model computed without target labels; higher is better.
+
+    The docstring says what the score assumes and when it fails.
+    """
+
+    @abstractmethod
+    def score(self, probe: Probe) -> float:
+        """Return the score; finite whenever the probabilities are."""
+
+
+Scores = Mapping[str, float]
+"""Named numbers: ``blind/...`` without labels, ``oracle/...`` from target validation labels,
+``test/...`` from target test labels, ``train/...`` losses, ``cost/...`` seconds and memory."""

@@ -1,0 +1,1 @@
+"""One metric per file; only the evaluator calls them."""

@@ -1,0 +1,1 @@
+"""Networks, cut into groups where a method needs to look inside."""

@@ -1,0 +1,1 @@
+"""Blocks that methods share by having them, not by inheriting."""

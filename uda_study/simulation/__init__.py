@@ -1,0 +1,1 @@
+"""Deterministic phantoms: anatomy, MR signal equations, CT, scanners, files."""

@@ -1,0 +1,164 @@
+"""The study file as typed, frozen values; `uda_study.study.source` reads them from YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from uda_study.types import JSON
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SplitSpec(_Model):
+    """How subjects are dealt to roles.
+
+    ``strict``: test images are never trained on. ``transductive``: the adaptation images are also
+    the ones tested on, for packs with too few subjects; every table says so. Naming subjects
+    pins them to a side when both domains show the same people.
+    """
+
+    protocol: Literal["strict", "transductive"] = "strict"
+    source_subjects: tuple[str, ...] | None = None
+    target_subjects: tuple[str, ...] | None = None
+    val: float = Field(0.2, ge=0, lt=1, description="share of subjects kept for validation")
+    test: float = Field(0.3, ge=0, lt=1, description="share of subjects kept for the test")
+    seed: int = 0
+
+
+class DataSpec(_Model):
+    """Which images, on which grid, as patches of which size."""
+
+    dataset: str
+    root: Path | None = None
+    options: dict[str, Any] = {}
+    spatial_dims: Literal[2, 3] = 2
+    patch_size: tuple[PositiveInt, ...] | None = None
+    adjacent_slices: Literal[1, 3] = 1
+    sampling: Literal["uniform", "balanced"] = "uniform"
+    labels: dict[str, tuple[int, ...]] | None = None
+    spacing: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    size: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    intensity: Literal["zscore", "percentile", "none"] | None = None
+    nonfinite: Literal["error", "zero"] | None = None
+    folds: PositiveInt = 1
+    split: SplitSpec = SplitSpec()
+
+
+class SearchSpec(_Model):
+    """How settings are proposed inside a cell; names as in Ray Tune."""
+
+    alg: Literal["tpe", "random"] = "tpe"
+    num_samples: int = Field(8, ge=1)
+    seed: int = 0
+    max_concurrent_trials: PositiveInt | Literal["auto"] = "auto"
+
+
+class SchedulerSpec(_Model):
+    """When a trial is stopped early; names as in Ray Tune."""
+
+    type: Literal["asha", "none"] = "asha"
+    time_attr: Literal["step"] = "step"
+    max_t: PositiveInt | None = None
+    grace_period: PositiveInt | None = None
+    reduction_factor: float = Field(3, gt=1)
+
+
+class ConfirmSpec(_Model):
+    """How often the chosen setting of a cell is trained anew before it is ranked."""
+
+    top_k: PositiveInt = 1
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
+class ResourcesSpec(_Model):
+    """What one trial takes. ``num_workers: 0`` trains in the trial's own process."""
+
+    num_workers: int = Field(0, ge=0)
+    cpu: PositiveFloat = 1
+    gpu: float | Literal["auto"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+
+class BudgetSpec(_Model):
+    """What the whole study may take: wall time such as ``8h`` or ``90m``, and GPU hours."""
+
+    time: str | None = None
+    gpu_hours: PositiveFloat | None = None
+
+
+class CheckpointSpec(_Model):
+    """How many checkpoints stay on disk, per trial and of the best trials of the study."""
+
+    num_to_keep: int = Field(2, ge=2)
+    study_top_k: PositiveInt = 3
+
+
+class EvaluationSpec(_Model):
+    """How often and on how many target images the blind scores are computed during training."""
+
+    every: PositiveInt | None = None
+    images: PositiveInt = 32
+
+
+class FloatParameter(_Model):
+    """A real number in ``[low, high]``."""
+
+    type: Literal["float"]
+    low: float
+    high: float
+    log: bool = False
+    step: PositiveFloat | None = None
+    when: dict[str, JSON] = {}
+
+
+class IntParameter(_Model):
+    """A whole number in ``[low, high]``."""
+
+    type: Literal["int"]
+    low: int
+    high: int
+    log: bool = False
+    step: PositiveInt = 1
+    when: dict[str, JSON] = {}
+
+
+class CategoricalParameter(_Model):
+    """One of the choices."""
+
+    type: Literal["categorical"]
+    choices: tuple[Any, ...] = Field(min_length=1)
+    when: dict[str, JSON] = {}
+
+
+Parameter = Annotated[
+    FloatParameter | IntParameter | CategoricalParameter, Field(discriminator="type")
+]
+
+
+class StudySpec(_Model):
+    """A whole study; ``parameters`` holds what is searched, ``fixed`` the constants beside it."""
+
+    version: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    method: str | None = None
+    metric: str = "blind/score"
+    mode: Literal["max", "min"] = "max"
+    allow_oracle_selection: bool = False
+    matrix: dict[str, tuple[Any, ...]] = {}
+    data: DataSpec
+    search: SearchSpec = SearchSpec()
+    scheduler: SchedulerSpec = SchedulerSpec()
+    confirm: ConfirmSpec = ConfirmSpec()
+    baselines: tuple[str, ...] = ("no_adaptation", "target_supervised")
+    resources: ResourcesSpec = ResourcesSpec()
+    budget: BudgetSpec = BudgetSpec()
+    checkpoint: CheckpointSpec = CheckpointSpec()
+    evaluation: EvaluationSpec = EvaluationSpec()
+    parameters: dict[str, Parameter] = {}
+    fixed: dict[str, JSON] = {}
+    enqueue: tuple[dict[str, JSON], ...] = ()

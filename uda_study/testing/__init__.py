@@ -1,0 +1,1 @@
+"""Contract suites that find plugins by themselves, and fakes."""

@@ -1,0 +1,1 @@
+"""Write to and read from MLflow, promote and load models; the only place that imports mlflow."""

@@ -1,0 +1,1 @@
+"""Train one method on one task: trainer, distribution, checkpoints, stage cache, evaluation."""

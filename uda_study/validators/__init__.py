@@ -1,0 +1,1 @@
+"""One label-free score per file; higher is better."""
