@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
-class CaseMetric(ABC):
-    """Compares a predicted label map with the truth, per structure; used by the evaluator alone."""
+class Metric(ABC):
+    """What every metric declares; the file name in ``metrics/`` is its name in tables."""
 
     higher_is_better: ClassVar[bool]
     unit: ClassVar[str]
+
+
+class CaseMetric(Metric):
+    """Compares a predicted label map with the truth, per structure; used by the evaluator alone."""
 
     @abstractmethod
     def measure(
@@ -29,6 +33,24 @@ class CaseMetric(ABC):
         """Return the value for each class; arrays ``(X, Y, Z)``, spacing in mm.
 
         Conventions for empty structures are the metric's own and stated in its docstring.
+        """
+
+
+class ImageMetric(Metric):
+    """Compares the intensities of target images with the source's; opens no labels."""
+
+    @abstractmethod
+    def measure(
+        self,
+        images: Sequence[NDArray[np.float32]],
+        source: Sequence[NDArray[np.float32]],
+        reference: Sequence[NDArray[np.float32]],
+    ) -> list[float]:
+        """Return one value per image; every array holds the voxels inside one case's mask ``(V,)``.
+
+        ``images`` are target images, translated or not, ``reference`` the same kind of images
+        before adaptation: together with ``source`` they fix everything that is fitted, so that
+        before and after are measured alike.
         """
 
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """Return the keys of a kind (``methods``, ``datasets``, ``metrics``, ``validators``), sorted."""
+    """Return the sorted keys of ``methods``, ``datasets``, ``metrics`` or ``validators``."""
     package = importlib.import_module(f"uda_study.{kind}")
     own = {module.name for module in pkgutil.iter_modules(package.__path__)}
     return tuple(sorted({name for name in own if not name.startswith("_")} | set(_outside(kind))))

@@ -1,1 +1,1 @@
-"""Images in, batches out: reading, preprocessing, splits, sampling and the way back to native grids."""
+"""Images in, batches out: reading, preprocessing, splits, sampling and native grids."""
