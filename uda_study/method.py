@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
+import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -55,6 +56,19 @@ class Batch:
                 ]
             )
         return self._target_label
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on the device, copied from pinned memory where that is faster."""
+        if device.type == "cpu":
+            return self
+        return Batch(
+            self.source_image.pin_memory().to(device, non_blocking=True),
+            self.source_label.pin_memory().to(device, non_blocking=True),
+            self.target_image.pin_memory().to(device, non_blocking=True),
+            None
+            if self._target_label is None
+            else self._target_label.pin_memory().to(device, non_blocking=True),
+        )
 
 
 @dataclass(frozen=True)

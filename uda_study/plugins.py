@@ -19,6 +19,7 @@ from uda_study.errors import InputError
 T = TypeVar("T")
 
 
+@cache
 def names(kind: str) -> tuple[str, ...]:
     """Return the sorted keys of ``methods``, ``datasets``, ``metrics`` or ``validators``."""
     package = importlib.import_module(f"uda_study.{kind}")

@@ -1,1 +1,1 @@
-"""Deterministic phantoms: anatomy, MR signal equations, CT, scanners, files."""
+"""Heads that are computed: anatomy, the signal equations of MR, the densities of CT, NIfTI."""

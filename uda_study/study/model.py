@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+)
 
 from uda_study.types import JSON
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class _Model(BaseModel):
@@ -27,7 +37,7 @@ class SplitSpec(_Model):
     target_subjects: tuple[str, ...] | None = None
     val: float = Field(0.2, ge=0, lt=1, description="share of subjects kept for validation")
     test: float = Field(0.3, ge=0, lt=1, description="share of subjects kept for the test")
-    seed: int = 0
+    seed: Seed = 0
 
 
 class DataSpec(_Model):
@@ -35,7 +45,7 @@ class DataSpec(_Model):
 
     dataset: str
     root: Path | None = None
-    options: dict[str, Any] = {}
+    options: dict[str, JsonValue] = {}
     spatial_dims: Literal[2, 3] = 2
     patch_size: tuple[PositiveInt, ...] | None = None
     adjacent_slices: Literal[1, 3] = 1
@@ -54,7 +64,7 @@ class SearchSpec(_Model):
 
     alg: Literal["tpe", "random"] = "tpe"
     num_samples: int = Field(8, ge=1)
-    seed: int = 0
+    seed: Seed = 0
     max_concurrent_trials: PositiveInt | Literal["auto"] = "auto"
 
 
@@ -72,7 +82,7 @@ class ConfirmSpec(_Model):
     """How often the chosen setting of a cell is trained anew before it is ranked."""
 
     top_k: PositiveInt = 1
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1)
 
 
 class ResourcesSpec(_Model):
@@ -80,7 +90,7 @@ class ResourcesSpec(_Model):
 
     num_workers: int = Field(0, ge=0)
     cpu: PositiveFloat = 1
-    gpu: float | Literal["auto"] = "auto"
+    gpu: NonNegativeFloat | Literal["auto"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
 
@@ -113,7 +123,7 @@ class FloatParameter(_Model):
     high: float
     log: bool = False
     step: PositiveFloat | None = None
-    when: dict[str, JSON] = {}
+    when: dict[str, JsonValue] = {}
 
 
 class IntParameter(_Model):
@@ -124,15 +134,15 @@ class IntParameter(_Model):
     high: int
     log: bool = False
     step: PositiveInt = 1
-    when: dict[str, JSON] = {}
+    when: dict[str, JsonValue] = {}
 
 
 class CategoricalParameter(_Model):
     """One of the choices."""
 
     type: Literal["categorical"]
-    choices: tuple[Any, ...] = Field(min_length=1)
-    when: dict[str, JSON] = {}
+    choices: tuple[JsonValue, ...] = Field(min_length=1)
+    when: dict[str, JsonValue] = {}
 
 
 Parameter = Annotated[
@@ -149,7 +159,7 @@ class StudySpec(_Model):
     metric: str = "blind/score"
     mode: Literal["max", "min"] = "max"
     allow_oracle_selection: bool = False
-    matrix: dict[str, tuple[Any, ...]] = {}
+    matrix: dict[str, Annotated[tuple[JsonValue, ...], Field(min_length=1)]] = {}
     data: DataSpec
     search: SearchSpec = SearchSpec()
     scheduler: SchedulerSpec = SchedulerSpec()
@@ -160,5 +170,12 @@ class StudySpec(_Model):
     checkpoint: CheckpointSpec = CheckpointSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     parameters: dict[str, Parameter] = {}
-    fixed: dict[str, JSON] = {}
-    enqueue: tuple[dict[str, JSON], ...] = ()
+    fixed: dict[str, JsonValue] = {}
+    enqueue: tuple[dict[str, JsonValue], ...] = ()
+
+    def to_json(self) -> dict[str, JSON]:
+        """Return plain values in the form of a study file, all defaults written out."""
+        values: dict[str, JSON] = self.model_dump(mode="json", exclude={"parameters", "fixed"})
+        searched = self.model_dump(mode="json", include={"parameters"})["parameters"]
+        values["parameters"] = {**searched, **self.fixed}
+        return values

@@ -1,0 +1,21 @@
+"""What all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+# Tests share few cores; one thread each is also what a training on a CPU uses.
+torch.set_num_threads(1)
+
+_BESIDE = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_images():
+    """Return the folder of real image packs, or skip."""
+    folder = Path(os.environ.get("UDA_STUDY_TEST_DATA", _BESIDE))
+    if not folder.is_dir():
+        pytest.skip("no real images: set UDA_STUDY_TEST_DATA to the folder of the packs")
+    return folder

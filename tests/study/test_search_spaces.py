@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from uda_study import plugins
+from uda_study.study.cells import baseline_cells, cells, search_trial, study_id
+from uda_study.study.hyper import load_method, resolve_hyper
+from uda_study.study.plan import plan
+from uda_study.study.schema import schema_text
+from uda_study.study.smoke import smoke
+from uda_study.study.space import space_of
+from uda_study.study.validate import load_study
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "search_spaces").glob("*.yaml"))
+BASELINES = {"no_adaptation", "target_supervised"}
+
+
+def test_there_are_search_spaces() -> None:
+    assert {"dam_depth", "quick", "glioma", "cord"} <= {path.stem for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_search_space_is_valid_and_can_be_planned(path: Path) -> None:
+    study = load_study(path)
+    assert study.spec.name == path.stem
+    assert study.text.startswith("# yaml-language-server: $schema=../schema/study.v1.json\n")
+    points = cells(study.spec)
+    assert plan(study.spec, points).search_trials > 0
+    assert plan(smoke(study.spec), cells(smoke(study.spec))).search_trials <= 4
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_first_trial_of_every_cell_lies_in_its_space(path: Path) -> None:
+    study = load_study(path)
+    for cell in cells(study.spec):
+        space, first = space_of(study.spec, cell)
+        assert all(space.contains(setting) for setting in first)
+        trial = search_trial(study.spec, study_id(study.resolved), cell, 0, first[0])
+        resolve_hyper(load_method(cell.method), trial.params)
+
+
+def test_every_method_has_a_search_space() -> None:
+    used = {
+        cell.method
+        for path in FILES
+        for spec in [load_study(path).spec]
+        for cell in (*cells(spec), *baseline_cells(spec))
+    }
+    assert used >= set(plugins.names("methods"))
+
+
+def test_the_schema_file_is_the_generated_one() -> None:
+    assert (ROOT / "schema" / "study.v1.json").read_text() == schema_text(), (
+        "run: python -m uda_study.study.schema > schema/study.v1.json"
+    )

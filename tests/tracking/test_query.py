@@ -1,0 +1,111 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from toy_study import result, spec, write_trial
+
+from uda_study.errors import InputError
+from uda_study.study.leaderboard import leaderboard
+from uda_study.tracking import study_runs as pages
+from uda_study.tracking.log import MlflowRunLog
+from uda_study.tracking.query import (
+    CASE_COLUMNS,
+    RUN_COLUMNS,
+    cases_of,
+    find_study,
+    studies,
+    study_cases,
+    study_runs,
+)
+from uda_study.tracking.store import open_store
+from uda_study.tracking.study_runs import find_or_make_experiment
+
+Make = Callable[..., MlflowRunLog]
+
+
+def test_what_was_logged_comes_back_as_a_table(home: Path, folder: Path, make_log: Make):
+    log = make_log()
+    params = {"optim.lr": 1e-4, "name": "3"}
+    for one in (spec(1), spec(0), spec(0, kind="confirm", seed=1)):
+        log.trial_started(one, params)
+        scores = {"blind_score": 0.4, "test_dice": 0.7}
+        log.trial_finished(one, result(one, **scores), write_trial(folder, one))
+    log.trial_started(spec(2), params)
+    log.close("interrupted")
+    client = open_store(home)
+    frame = study_runs(client, "toy-1")
+    assert list(frame.columns) == [*RUN_COLUMNS, "blind/score", "test/dice"]
+    assert list(frame["kind"]) == ["confirm", "search", "search", "search"]
+    assert list(frame["number"]) == [0, 0, 1, 2]
+    assert list(frame["status"]) == ["complete"] * 3 + ["killed"]
+    first = frame.iloc[0]
+    assert first["key"] == spec(0, kind="confirm", seed=1).key
+    assert json.loads(first["params"]) == params
+    assert json.loads(first["factors"]) == {"depth": 5}
+    assert (first["dataset"], first["protocol"], first["seeds"]) == ("phantom", "strict", 2)
+    assert first["start"] <= first["end"]
+    cases = study_cases(client, "toy-1")
+    assert list(cases.columns) == list(CASE_COLUMNS)
+    assert len(cases) == 3 * 4
+    assert set(cases["key"]) == set(frame["key"][:3])
+
+
+def test_the_leaderboard_needs_nothing_else(home: Path, folder: Path, make_log: Make):
+    log = make_log()
+    for seed, dice in ((0, 0.6), (1, 0.8)):
+        one = spec(kind="confirm", seed=seed)
+        log.trial_started(one, {})
+        log.trial_finished(one, result(one, blind_score=0.4), write_trial(folder, one, dice))
+    log.close("complete")
+    client = open_store(home)
+    board = leaderboard(study_runs(client, "toy-1"), study_cases(client, "toy-1"))
+    (row,) = board.tables[0].rows
+    assert row.dice == pytest.approx(0.7)
+    assert (row.n_seeds, row.seeds_expected) == (2, 2)
+    assert board.selected_by == "blind/score"
+
+
+def test_more_runs_than_a_page_are_all_read(
+    home: Path, make_log: Make, monkeypatch: pytest.MonkeyPatch
+):
+    log = make_log()
+    for number in range(7):
+        log.trial_started(spec(number), {})
+    log.close("complete")
+    monkeypatch.setattr(pages, "PAGE", 3)
+    assert len(study_runs(open_store(home), "toy-1")) == 7
+
+
+def test_a_study_without_runs_gives_empty_tables(home: Path, make_log: Make):
+    make_log()
+    client = open_store(home)
+    runs, cases = study_runs(client, "toy-1"), study_cases(client, "toy-1")
+    assert (len(runs), len(cases)) == (0, 0)
+    assert leaderboard(runs, cases).tables == ()
+
+
+def test_cases_of_several_studies_may_be_read_together(home: Path, folder: Path, make_log: Make):
+    log = make_log()
+    one = spec()
+    log.trial_finished(one, result(one), write_trial(folder, one))
+    log.close("complete")
+    client = open_store(home)
+    runs = pd.concat([study_runs(client, "toy-1")] * 2)
+    assert len(cases_of(client, runs)) == 2 * 4
+
+
+def test_a_study_is_found_by_a_unique_beginning(home: Path):
+    client = open_store(home)
+    for name in ("dam_depth-7f3", "dam_depth-91a", "sifa-111"):
+        find_or_make_experiment(client, name, str(home / "mlartifacts" / name))
+    assert find_study(client, "sifa") == "sifa-111"
+    assert find_study(client, "dam_depth-7f3") == "dam_depth-7f3"
+    assert set(studies(client)) == {"dam_depth-7f3", "dam_depth-91a", "sifa-111"}
+    with pytest.raises(InputError, match="names more than one"):
+        find_study(client, "dam")
+    with pytest.raises(InputError, match="did you mean sifa-111"):
+        find_study(client, "siffa-111")
+    with pytest.raises(InputError, match="unknown study"):
+        study_runs(client, "nothing")

@@ -1,0 +1,33 @@
+"""``uda-study ui``: browse all studies in MLflow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from uda_study.cli.console import Screen
+from uda_study.cli.options import HOME, HomeOption
+
+_HOST = "127.0.0.1"
+
+
+def ui(
+    port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 5000,
+    home: HomeOption = HOME,
+) -> None:
+    """Serve MLflow's pages for this machine alone, until interrupted."""
+    from uda_study.tracking.place import tracking_uri
+    from uda_study.tracking.store import open_store
+
+    folder = home.absolute()
+    open_store(folder)
+    uri = tracking_uri(folder)
+    if uri.startswith(("http://", "https://")):
+        Screen().note(f"the studies are tracked by a server of its own: {uri}")
+        return
+    Screen().note(f"http://{_HOST}:{port}   stop with Ctrl-C")
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
+    raise SystemExit(subprocess.call([*command, "--host", _HOST, "--port", str(port)]))

@@ -1,0 +1,74 @@
+"""The Ray that a study runs on: one of its own on this machine, or one that exists."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import ray
+
+# Read by Ray at import or at start; none of them changes what is computed.
+_ENVIRONMENT = {
+    # A study writes its own log; Tune's CSV, JSON and TensorBoard files repeat it for every trial.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Interrupts end a study through its stopper, so that everything is written down.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # Tune's snapshots are not what a study resumes from.
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+# Ray keeps a few idle processes ready; with these imported, a training starts in its first second.
+_PRELOAD = ("torch", "uda_study.engine.trial", "ray.tune", "ray.train.torch")
+_OBJECT_STORE_BYTES = 80 * 2**20
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the Ray cluster offers in all."""
+
+    cpus: float
+    gpus: float
+
+
+@contextmanager
+def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Machine]:
+    """Start a local Ray, or join the one at ``address``, and leave it at the end.
+
+    A Ray of its own listens on loopback only and stops with the study.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if address is None:
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _node_ip_address="127.0.0.1",
+            _system_config={"preload_python_modules": list(_PRELOAD)},
+        )
+    else:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    # With two Rays on one machine, helper actors would not know which one is theirs.
+    before = os.environ.get("RAY_ADDRESS")
+    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+    try:
+        resources = ray.cluster_resources()
+        yield Machine(resources.get("CPU", 1.0), resources.get("GPU", 0.0))
+    finally:
+        ray.shutdown()
+        if before is None:
+            os.environ.pop("RAY_ADDRESS", None)
+        else:
+            os.environ["RAY_ADDRESS"] = before

@@ -1,0 +1,98 @@
+"""The study's own memory: an append-only file from which a study resumes after any interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from uda_study.errors import StoreError
+from uda_study.study.trial import TrialResult, TrialSpec
+
+
+@dataclass(frozen=True)
+class Started:
+    """A training was handed out."""
+
+    spec: TrialSpec
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A running training reported scores."""
+
+    key: str
+    step: int
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A training ended."""
+
+    result: TrialResult
+
+
+Event = Started | Reported | Finished
+
+
+class Journal:
+    """Writes events as they happen and reads them back in order.
+
+    Each event is one line, flushed to disk before the call returns. A last line that a crash cut
+    off is dropped; damage anywhere else raises `StoreError`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def events(self) -> list[Event]:
+        """Return what has happened so far."""
+        return list(self._read())
+
+    def write(self, event: Event) -> None:
+        """Append one event."""
+        kind = type(event).__name__.lower()
+        line = json.dumps({"event": kind, **asdict(event)}, sort_keys=True) + "\n"
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def repair(self) -> None:
+        """Cut off a last line that was not written whole, before anything is appended."""
+        if not self.path.exists():
+            return
+        data = self.path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole != len(data):
+            os.truncate(self.path, whole)
+
+    def _read(self) -> Iterator[Event]:
+        if not self.path.exists():
+            return
+        lines = self.path.read_text(encoding="utf-8").split("\n")
+        for number, line in enumerate(lines[:-1], start=1):
+            try:
+                yield _decode(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise StoreError(
+                    f"{self.path.name}:{number}: the line is damaged ({error}); restore the file "
+                    "from a backup or remove the line: its training is then done again"
+                ) from error
+
+
+def _decode(values: dict[str, Any]) -> Event:
+    kind = values.pop("event")
+    if kind == "started":
+        return Started(TrialSpec.from_json(values["spec"]))
+    if kind == "finished":
+        return Finished(TrialResult(**values["result"]))
+    return Reported(**values) if kind == "reported" else _unknown(kind)
+
+
+def _unknown(kind: object) -> Event:
+    raise ValueError(f"unknown event {kind!r}")

@@ -1,0 +1,161 @@
+"""Which training comes next: all cells share the machine, and none waits while there is work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from uda_study.engine.halving import Halving
+from uda_study.engine.journal import Event, Reported, Started
+from uda_study.engine.search import CellSearch
+from uda_study.study.selection import ranking, ranking_by
+from uda_study.study.trial import Cell, TrialResult, TrialSpec
+from uda_study.types import JSON
+
+
+@dataclass
+class CellWork:
+    """The trainings of one cell: its search, and the confirmation of what was chosen."""
+
+    cell: Cell
+    search: CellSearch
+    halving: Halving
+    num_samples: int
+    search_spec: Callable[[Cell, int, Mapping[str, JSON]], TrialSpec]
+    confirmations: Callable[[Cell, Sequence[TrialSpec]], Sequence[TrialSpec]]
+    started: dict[str, TrialSpec] = field(default_factory=dict)
+    results: dict[str, TrialResult] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)
+    pending: list[TrialSpec] | None = None
+
+    @property
+    def asked(self) -> int:
+        """How many settings were proposed so far."""
+        return len(self.started)
+
+    @property
+    def searched(self) -> bool:
+        """Whether every training of the search has ended."""
+        return self.asked >= self.num_samples and len(self.results) >= self.num_samples
+
+
+class WorkQueue:
+    """Hands out trainings and takes in what became of them.
+
+    The order: trainings that an interruption cut off, baselines that read no target labels (they
+    train the shared source segmenters), the searches of all cells in turn, confirmations of cells
+    whose search has ended, and the other baselines, which fill what would stand idle.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[CellWork],
+        first: Sequence[TrialSpec],
+        last: Sequence[TrialSpec],
+        metric: str,
+        top_k: int,
+    ) -> None:
+        self.cells = {work.cell.key: work for work in cells}
+        self.metric = metric
+        self.top_k = top_k
+        self._interrupted: list[TrialSpec] = []
+        self._first, self._last = list(first), list(last)
+        self.running: dict[str, TrialSpec] = {}
+        self.results: dict[str, TrialResult] = {}
+        self.specs: dict[str, TrialSpec] = {}
+
+    def replay(self, events: Sequence[Event]) -> None:
+        """Take in what an earlier run of the study did, before anything is handed out."""
+        for event in events:
+            if isinstance(event, Started):
+                self._take(event.spec)
+            elif isinstance(event, Reported):
+                # A crash may have come between the decision to stop and its being carried out.
+                if self.reported(event.key, event.step, event.scores):
+                    self.finished(TrialResult(event.key, "pruned", event.step, event.scores))
+            elif event.result.key in self.running:
+                self.finished(event.result)
+        self._interrupted = list(self.running.values())
+        self.running = {}
+
+    def next(self) -> TrialSpec | None:
+        """Return the next training; None when nothing can be started now."""
+        spec = self._pick()
+        if spec is not None:
+            self.running[spec.key] = spec
+            self.specs[spec.key] = spec
+        return spec
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing runs and nothing is left."""
+        idle = not (self.running or self._interrupted or self._first or self._last)
+        return idle and all(w.searched and w.pending == [] for w in self.cells.values())
+
+    def reported(self, key: str, step: int, scores: Mapping[str, float]) -> bool:
+        """Note a report and return whether to stop the training early."""
+        spec = self.specs[key]
+        if spec.kind != "search" or self.metric not in scores:
+            return False
+        work = self.cells[spec.cell]
+        value = scores[self.metric]
+        work.last[key] = value
+        work.search.report(spec.number, step, value)
+        return work.halving.stops(key, step, value)
+
+    def finished(self, result: TrialResult) -> None:
+        """Note the end of a training; the last of a cell's search makes its confirmations."""
+        spec = self.running.pop(result.key)
+        self.results[result.key] = result
+        if spec.kind != "search":
+            return
+        work = self.cells[spec.cell]
+        work.results[result.key] = result
+        value = result.scores.get(self.metric, work.last.get(result.key))
+        status = result.status
+        if status == "complete" and value is None:
+            status = "failed"
+        work.search.tell(spec.number, status, value)
+        if work.searched:
+            work.pending = list(work.confirmations(work.cell, self._chosen(work)))
+
+    def _chosen(self, work: CellWork) -> list[TrialSpec]:
+        """Return the settings of the cell that the study's selection rule likes best."""
+        records = [
+            {"key": key, "number": work.started[key].number, "status": r.status, **r.scores}
+            for key, r in work.results.items()
+        ]
+        if self.metric.startswith("oracle/"):
+            keys = ranking_by(records, self.metric)
+        else:
+            keys = ranking(records)
+        return [work.started[key] for key in keys[: self.top_k]]
+
+    def _pick(self) -> TrialSpec | None:
+        if self._interrupted:
+            return self._interrupted.pop(0)
+        if self._first:
+            return self._first.pop(0)
+        open_cells = [w for w in self.cells.values() if w.asked < w.num_samples]
+        if open_cells:
+            work = min(open_cells, key=lambda w: w.asked)
+            number = work.asked
+            spec = work.search_spec(work.cell, number, work.search.ask(number))
+            work.started[spec.key] = spec
+            return spec
+        for work in self.cells.values():
+            if work.pending:
+                return work.pending.pop(0)
+        return self._last.pop(0) if self._last else None
+
+    def _take(self, spec: TrialSpec) -> None:
+        """Register a training that an earlier run handed out."""
+        self.specs[spec.key] = spec
+        self.running[spec.key] = spec
+        for waiting in (self._first, self._last, *(w.pending or [] for w in self.cells.values())):
+            waiting[:] = [other for other in waiting if other.key != spec.key]
+        if spec.kind == "search" and spec.key not in self.cells[spec.cell].started:
+            work = self.cells[spec.cell]
+            work.started[spec.key] = spec
+            searched = {n: v for n, v in spec.params.items() if n in work.search.space.parameters}
+            work.search.take(spec.number, searched)

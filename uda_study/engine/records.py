@@ -1,0 +1,110 @@
+"""The files of a study as a whole: what was asked, with which software, on which images."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from uda_study.errors import InputError
+from uda_study.training.task_data import TaskData
+from uda_study.types import JSON
+
+STUDY, ORIGINAL, ENVIRONMENT, DATA = "study.yaml", "original.yaml", "environment.txt", "data.json"
+
+
+def write_study_files(
+    folder: Path,
+    resolved: Mapping[str, JSON],
+    text: str,
+    data: Mapping[tuple[str, int], TaskData],
+) -> None:
+    """Write the study's files, or check that they are there and say the same.
+
+    Raises `InputError` when the folder holds a study with other settings.
+    """
+    shown = _plain(resolved)
+    stored = _read(folder / STUDY)
+    if stored is not None:
+        changed = sorted(_differences(stored, shown))
+        if changed:
+            raise InputError.of(
+                f"study {folder.name}",
+                "exists with other settings",
+                ", ".join(changed[:5]),
+                "give the new study another name, or remove the old one's folder",
+            )
+        return
+    _write(folder / ORIGINAL, text)
+    _write(folder / ENVIRONMENT, environment())
+    _write(folder / DATA, json.dumps(_data(data), indent=1, sort_keys=True))
+    with (folder / f".{STUDY}").open("w", encoding="utf-8") as file:
+        YAML(typ="safe", pure=True).dump(shown, file)
+    (folder / f".{STUDY}").replace(folder / STUDY)
+
+
+def environment() -> str:
+    """Return Python, platform and every installed distribution, one per line."""
+    found = {f"{d.name}=={d.version}" for d in distributions()}
+    lines = [f"# Python {platform.python_version()} on {platform.platform()}"]
+    return "\n".join(lines + sorted(found, key=str.lower)) + "\n"
+
+
+def git_commit() -> str:
+    """Return the commit of uda-study's own checkout, ``-dirty`` if it was edited, or a dash."""
+    here = Path(__file__).parent
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        return f"{commit}-dirty" if _git(here, "status", "--porcelain", "--", ".") else commit
+    except (OSError, subprocess.CalledProcessError):
+        return "-"
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _data(data: Mapping[tuple[str, int], TaskData]) -> dict[str, Any]:
+    """Return splits and content hashes; no paths and no names of files."""
+    prepared = {name: case for d in data.values() for name, case in d.prepared.items()}
+    return {
+        "cases": {name: case.sha256 for name, case in sorted(prepared.items())},
+        "splits": {
+            f"{direction} fold {fold}": {
+                "protocol": d.split.protocol,
+                "sha256": d.split.sha256,
+                "roles": {role: list(cases) for role, cases in d.split.roles.items()},
+            }
+            for (direction, fold), d in data.items()
+        },
+    }
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _read(path: Path) -> Any:
+    if not path.exists():
+        return None
+    return _plain(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _differences(old: Any, new: Any, at: str = "") -> set[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = old.keys() | new.keys()
+        return {
+            d for k in keys for d in _differences(old.get(k), new.get(k), f"{at}.{k}".strip("."))
+        }
+    return set() if old == new else {at}

@@ -1,0 +1,179 @@
+"""Run a study from its file to its last confirmation, or take it up where it was left."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from uda_study import plugins
+from uda_study.engine import cluster, records
+from uda_study.engine.job import Home, Job
+from uda_study.engine.journal import Journal
+from uda_study.engine.progress import Progress, ProgressMeter
+from uda_study.engine.setup import Study, build_queue
+from uda_study.engine.tuning import Foreman, HaltStopper, QueueScheduler, QueueSearcher
+from uda_study.engine.workers import gpus_per_process, train_in_trial, train_in_workers
+from uda_study.errors import InputError
+from uda_study.method import Method
+from uda_study.study.cells import flatten_hyper, resolve_hyper
+from uda_study.study.duration import seconds as parse_duration
+from uda_study.study.runlog import RunLog, StudyStatus
+from uda_study.study.trial import TrialResult, TrialSpec
+
+STATUSES = ("complete", "pruned", "failed", "diverged")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of a study ended; ``trials`` counts by status, those of earlier runs included."""
+
+    study: str
+    status: StudyStatus
+    trials: dict[str, int]
+    seconds: float
+    failure: TrialResult | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run, as opposed to what: the cluster, and who is told of the progress."""
+
+    address: str | None = None
+    cpus: int | None = None
+    watch: Callable[[Progress], None] | None = None
+
+
+def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcome:
+    """Train everything the study asks for and has not yet, and return how it ended.
+
+    SIGINT and SIGTERM end it cleanly: what is finished is kept, and running it again goes on.
+    """
+    started = time.monotonic()
+    job = Job(home, study.id, study.spec, study.preprocessing, study.data)
+    with _alone(job.folder):
+        records.write_study_files(job.folder, study.resolved, study.text, study.data)
+        journal = Journal(job.folder / "journal.jsonl")
+        journal.repair()
+        queue = build_queue(study)
+        queue.replay(journal.events())
+        meter = ProgressMeter(
+            queue,
+            baselines=len(study.baselines),
+            confirmations_per_cell=study.confirmations_per_cell,
+            finished_before=len(queue.results),
+        )
+
+        def watch() -> None:
+            if options.watch is not None:
+                options.watch(meter.read())
+
+        foreman = Foreman(job, queue, journal, log, _params_of, watch)
+        log.open(study.id, job.folder, study.all_cells, study.tags)
+        status: StudyStatus = "failed"
+        try:
+            if not queue.done:
+                _tune(foreman, options)
+            status = foreman.halt or "complete"
+        finally:
+            log.close(status)
+    counts = dict.fromkeys(STATUSES, 0)
+    for result in queue.results.values():
+        counts[result.status] += 1
+    counts["failed"] += foreman.failure is not None
+    return Outcome(study.id, status, counts, time.monotonic() - started, foreman.failure)
+
+
+def _tune(foreman: Foreman, options: Options) -> None:
+    spec = foreman.job.spec
+    with cluster.connect(options.address, options.cpus) as machine, _signals(foreman):
+        if spec.budget.time is not None:
+            foreman.deadline = time.monotonic() + parse_duration(spec.budget.time)
+        workers = spec.resources.num_workers
+        gpus = gpus_per_process(spec.resources.gpu, machine.gpus)
+        if workers:
+            # Ray Train asks for the workers' share itself; the trial's own process only waits.
+            train, share = train_in_workers, {"cpu": 0.01}
+            room = machine.cpus // (workers * spec.resources.cpu)
+            if gpus:
+                room = min(room, machine.gpus // (workers * gpus))
+        else:
+            train, share = train_in_trial, {"cpu": spec.resources.cpu, "gpu": gpus}
+            room = machine.cpus // spec.resources.cpu
+            if gpus:
+                room = min(room, machine.gpus // gpus)
+        if room < 1:
+            raise InputError.of(
+                "resources",
+                "must fit the cluster",
+                f"{max(1, workers)} x {spec.resources.cpu:g} CPU, {gpus:g} GPU of "
+                f"{machine.cpus:g} CPU, {machine.gpus:g} GPU",
+                "lower num_workers, cpu or gpu",
+            )
+        wanted = spec.search.max_concurrent_trials
+        most = int(room) if wanted == "auto" else min(int(room), wanted)
+        tuner = tune.Tuner(
+            tune.with_resources(tune.with_parameters(train, job=foreman.job), share),
+            tune_config=tune.TuneConfig(
+                search_alg=QueueSearcher(foreman),
+                scheduler=QueueScheduler(foreman),
+                num_samples=-1,
+                max_concurrent_trials=most,
+                # A process with torch in it is worth keeping, unless it owns workers to clear away.
+                reuse_actors=workers == 0,
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(foreman.job.folder / "ray"),
+                stop=HaltStopper(foreman),
+                failure_config=tune.FailureConfig(max_failures=3),
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+
+
+def _params_of(spec: TrialSpec) -> dict[str, Any]:
+    plugin = plugins.load("methods", spec.method, Method)
+    return flatten_hyper(resolve_hyper(plugin, spec.params))
+
+
+@contextmanager
+def _signals(foreman: Foreman) -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into a clean halt; a second one interrupts at once."""
+
+    def halt(number: int, frame: object) -> None:
+        del number, frame
+        if foreman.halt == "interrupted":
+            raise KeyboardInterrupt
+        foreman.halt = "interrupted"
+
+    before = {number: signal.signal(number, halt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the study's lock, so that two runs of one study cannot mix."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError.of(
+                f"study {folder.name}",
+                "is being run by another process",
+                remedy="wait for it, or stop it",
+            ) from error
+        yield

@@ -1,0 +1,192 @@
+"""One training from its spec to its files, the same in Ray Train workers, in Tune and in tests."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uda_study import plugins
+from uda_study.data.prepare import PreparedCase
+from uda_study.engine.artifacts import write_artifacts
+from uda_study.engine.job import Job
+from uda_study.errors import Diverged
+from uda_study.method import Batch, Criticises, Method
+from uda_study.study.cells import resolve_hyper
+from uda_study.study.trial import TrialResult, TrialSpec
+from uda_study.training.blind import Anchors, BlindScorer
+from uda_study.training.checkpoint import CheckpointStore
+from uda_study.training.evaluate import Evaluator
+from uda_study.training.package import ModelConfig, save_package
+from uda_study.training.ranks import Ranks
+from uda_study.training.reporter import Reporter
+from uda_study.training.round_trip import write_fingerprint
+from uda_study.training.stage_cache import StageCache, stage_key
+from uda_study.training.step import Precision, derive_seed
+from uda_study.training.task_data import Batches, TaskData
+from uda_study.training.trainer import Record, Settings, Trainer, Workplace
+from uda_study.types import Role
+
+RESULT = "result.json"
+
+
+def run_trial(
+    spec: TrialSpec, job: Job, reporter: Reporter, device: torch.device, ranks: Ranks | None = None
+) -> TrialResult:
+    """Train, evaluate and write the files of one training; every rank calls it.
+
+    A training that was finished before returns its stored result. Errors other than divergence
+    are written down as a failed result and returned: they are bugs that no retry would cure.
+    """
+    ranks = ranks or Ranks()
+    folder = job.trial_folder(spec.key)
+    stored = read_result(folder)
+    if stored is not None and stored.status != "failed":
+        return stored
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    try:
+        training = _Training(spec, job, reporter, device, ranks)
+        record = training.run()
+        scores = training.finish(record, folder) if ranks.leads else {}
+        scores["cost/seconds"] = time.monotonic() - started
+        result = TrialResult(spec.key, "complete", record.step, scores)
+    except Diverged as error:
+        result = TrialResult(spec.key, "diverged", error.step, {}, str(error))
+    except Exception as error:
+        (folder / "error.txt").write_text(traceback.format_exc())
+        result = TrialResult(spec.key, "failed", 0, {}, f"{type(error).__name__}: {error}")
+        if ranks.size > 1:
+            raise
+    if ranks.leads:
+        write_result(folder, result)
+        CheckpointStore(folder / "checkpoints").clear()
+    return result
+
+
+def read_result(folder: Path) -> TrialResult | None:
+    """Return the result that a finished training left, or None."""
+    try:
+        return TrialResult(**json.loads((folder / RESULT).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_result(folder: Path, result: TrialResult) -> None:
+    """Write the result; it is there whole or not at all."""
+    draft = folder / f".{RESULT}"
+    draft.write_text(json.dumps(asdict(result), indent=1))
+    draft.replace(folder / RESULT)
+
+
+class _Training:
+    """A method, its data and its trainer, put together from a spec."""
+
+    def __init__(
+        self, spec: TrialSpec, job: Job, reporter: Reporter, device: torch.device, ranks: Ranks
+    ) -> None:
+        self.spec, self.job, self.device = spec, job, device
+        self.data: TaskData = job.data[spec.direction, spec.fold]
+        plugin = plugins.load("methods", spec.method, Method)
+        torch.manual_seed(derive_seed(spec.seed, "weights"))
+        self.method: Method[Any] = plugin(resolve_hyper(plugin, spec.params), self.data.task)
+        self.cache = StageCache(job.home.cache / "stages")
+        own = sum(stage.steps for stage in self.method.stages() if stage.shared is None)
+        settings = Settings(
+            seed=spec.seed,
+            report_every=job.spec.evaluation.every or max(1, own // 5),
+            precision=_precision(job.spec.resources.precision, device),
+            device=device,
+        )
+        checkpoints = CheckpointStore(
+            job.trial_folder(spec.key) / "checkpoints", job.spec.checkpoint.num_to_keep
+        )
+        self.trainer = Trainer(
+            self.method,
+            self.data,
+            settings,
+            Workplace(self.cache, checkpoints, reporter, ranks),
+            self._score,
+        )
+        self.scorer = BlindScorer(
+            self.method, self.data, device, job.spec.evaluation.images, spec.seed
+        )
+        self._anchors: Anchors | None = None
+        self._critic_batch: Batch | None = None
+        self._is_ready = False
+
+    def run(self) -> Record:
+        """Train all stages."""
+        return self.trainer.train()
+
+    def finish(self, record: Record, folder: Path) -> dict[str, float]:
+        """Evaluate, write the model and the artifacts, and return all scores."""
+        evaluator = Evaluator(self.method, self.data, self.device)
+        started = time.monotonic()
+        roles: tuple[Role, ...] = ("target_val", "target_test")
+        outcomes = {role: evaluator.outcomes(role) for role in roles}
+        scores = dict(record.scores)
+        scores |= write_artifacts(folder, record, outcomes, self.data.task.class_names)
+        scores["cost/evaluation_seconds"] = time.monotonic() - started
+        scores["cost/training_seconds"] = sum(record.seconds.values())
+        scores["cost/shared_stages_trained"] = float(len(record.trained_shared))
+        save_package(folder / "model", self.method, self._config())
+        write_fingerprint(self.method, folder)
+        return scores
+
+    def _score(self) -> dict[str, float]:
+        if not self._is_ready:
+            # Not before the first report: a resumed or shared stage brings its weights late.
+            self._anchors = self._find_anchors()
+            self._critic_batch = self._draw_critic_batch()
+            self._is_ready = True
+        return self.scorer.scores(self._anchors, self._critic_batch)
+
+    def _draw_critic_batch(self) -> Batch | None:
+        own = [stage for stage in self.method.stages() if stage.shared is None]
+        if not own or not isinstance(self.method, Criticises):
+            return None
+        probe = replace(own[-1], name="probe")
+        return Batches(self.data.sampler(probe, self.spec.seed), probe, Ranks(), self.device)()
+
+    def _find_anchors(self) -> Anchors | None:
+        shared = [stage for stage in self.method.stages() if stage.shared is not None]
+        if not shared:
+            return self.scorer.anchors()
+        facts = {
+            "source": stage_key(self.trainer.shared_facts(shared[0])),
+            "target": _hashes(self.data.cases("target_adapt")),
+            "validation": _hashes(self.data.cases("source_val")),
+            "images": self.scorer.images,
+            "validators": list(plugins.names("validators")),
+        }
+        path = self.cache.folder / "anchors" / f"{stage_key(facts)}.json"  # type: ignore[arg-type]
+        return Anchors.cached(path, self.scorer.anchors)
+
+    def _config(self) -> ModelConfig:
+        return ModelConfig(
+            method=self.spec.method,
+            hyper=self.method.hyper.model_dump(mode="json"),
+            task=self.data.task,
+            adjacent_slices=self.data.adjacent_slices,
+            preprocessing=self.job.preprocessing,
+            direction=self.spec.direction,
+            study=self.spec.study,
+            trial=self.spec.key,
+        )
+
+
+def _hashes(cases: list[PreparedCase]) -> list[str]:
+    return [prepared.sha256 for prepared in cases]
+
+
+def _precision(wanted: str, device: torch.device) -> Precision:
+    if wanted == "auto":
+        capable = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return "bf16" if capable else "fp32"
+    return "bf16" if wanted == "bf16" else "fp32"

@@ -1,0 +1,156 @@
+"""The study's queue dressed as what Ray Tune asks for: a searcher, a scheduler, a stopper."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
+
+from uda_study.engine.job import Job
+from uda_study.engine.journal import Finished, Journal, Reported, Started
+from uda_study.engine.queue import WorkQueue
+from uda_study.engine.trial import read_result
+from uda_study.study.runlog import RunLog, StudyStatus
+from uda_study.study.trial import TrialResult, TrialSpec
+
+
+@dataclass
+class Foreman:
+    """Stands between Ray Tune and the study: hands out work, writes down what became of it.
+
+    ``halt`` names the reason once no further work may be handed out: ``interrupted``, ``budget``
+    or ``failed``. ``watch`` is called after every event, for the progress display.
+    """
+
+    job: Job
+    queue: WorkQueue
+    journal: Journal
+    log: RunLog
+    params_of: Callable[[TrialSpec], dict[str, Any]]
+    watch: Callable[[], None]
+    halt: StudyStatus | None = None
+    deadline: float | None = None
+    failure: TrialResult | None = None
+    specs: dict[str, TrialSpec] = field(default_factory=dict)
+    latest: dict[str, tuple[int, dict[str, float]]] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
+
+    def halted(self) -> bool:
+        """Tell whether no further work may be handed out; the time budget is looked at here."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            self.halt = self.halt or "budget"
+        return self.halt is not None
+
+    def start(self, trial_id: str) -> TrialSpec | None:
+        """Return the next training for a trial of Tune, or None if there is none now."""
+        spec = self.queue.next()
+        if spec is not None:
+            self.specs[trial_id] = spec
+            self.journal.write(Started(spec))
+            self.log.trial_started(spec, self.params_of(spec))
+            self.watch()
+        return spec
+
+    def report(self, trial_id: str, step: int, scores: dict[str, float]) -> bool:
+        """Take in a report and return whether the training is to stop early."""
+        spec = self.specs[trial_id]
+        self.latest[spec.key] = step, scores
+        self.journal.write(Reported(spec.key, step, scores))
+        self.log.trial_reported(spec, step, scores)
+        stops = self.queue.reported(spec.key, step, scores)
+        if stops:
+            self.stopped.add(spec.key)
+        self.watch()
+        return stops
+
+    def finish(self, trial_id: str, lost: bool) -> None:
+        """Take in the end of a training; ``lost`` when its process died once too often."""
+        spec = self.specs.pop(trial_id)
+        folder = self.job.trial_folder(spec.key)
+        result = read_result(folder)
+        step, scores = self.latest.get(spec.key, (0, {}))
+        if spec.key in self.stopped:
+            result = TrialResult(spec.key, "pruned", step, scores)
+        elif result is None and self.halt is not None:
+            return  # cut off, not finished: a resume takes it up again
+        elif result is None:
+            reason = "its process died too often" if lost else "it ended without a result"
+            result = TrialResult(spec.key, "failed", step, {}, reason)
+        self.log.trial_finished(spec, result, folder)
+        if result.status == "failed":
+            # Not written down as finished: once its cause is mended, a resume does it again.
+            self.halt, self.failure = self.halt or "failed", self.failure or result
+        else:
+            self.journal.write(Finished(result))
+            self.queue.finished(result)
+        self.watch()
+
+
+class QueueSearcher(Searcher):
+    """Gives Tune the study's next training whenever it has room for one."""
+
+    def __init__(self, foreman: Foreman) -> None:
+        super().__init__(metric="step", mode="max")
+        self.foreman = foreman
+
+    def suggest(self, trial_id: str) -> Any:
+        """Return the next training; None to be asked again later, FINISHED when all is done."""
+        if self.foreman.halted():
+            return Searcher.FINISHED
+        spec = self.foreman.start(trial_id)
+        if spec is not None:
+            return {"spec": spec.to_json()}
+        return Searcher.FINISHED if self.foreman.queue.done else None
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Pass on the end of a trial."""
+        del result  # what counts is what the training left in its folder
+        self.foreman.finish(trial_id, lost=error)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Store nothing: a study resumes from its journal."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing: a study resumes from its journal."""
+
+
+class QueueScheduler(FIFOScheduler):
+    """Stops a training early when its cell's successive halving says so."""
+
+    def __init__(self, foreman: Foreman) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.foreman = foreman
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Pass on a report and answer whether the trial goes on."""
+        del tune_controller
+        scores = {
+            name: float(value)
+            for name, value in result.items()
+            if "/" in name and isinstance(value, int | float)
+        }
+        stops = self.foreman.report(trial.trial_id, int(result["step"]), scores)
+        return str(TrialScheduler.STOP if stops else TrialScheduler.CONTINUE)
+
+
+class HaltStopper(Stopper):
+    """Ends everything once the study is to halt."""
+
+    def __init__(self, foreman: Foreman) -> None:
+        self.foreman = foreman
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Stop no single trial."""
+        del trial_id, result
+        return False
+
+    def stop_all(self) -> bool:
+        """Return whether the study is to halt."""
+        return self.foreman.halted()

@@ -1,0 +1,117 @@
+"""How far the intensities of two domains are apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uda_study.errors import InputError, Problem
+from uda_study.metric import ImageMetric
+
+BINS = 64
+PERCENTILES = (0.1, 99.9)
+
+
+class JensenShannon(ImageMetric):
+    """Mean Jensen-Shannon divergence of each image's histogram from the source images', in bits.
+
+    JSD(P, Q) = H((P + Q) / 2) - (H(P) + H(Q)) / 2 with base 2, so 0 is equal and 1 disjoint; it is
+    not the square root (the distance). Histograms have 64 bins over the 0.1 to 99.9 percentiles of
+    all source and reference voxels, values outside are clipped. The value depends on the bins and
+    is never 0 between two real images: compare domains by `excess`. Small says that intensities
+    agree, not that the anatomy survived: it is no rule for choosing a method.
+    """
+
+    higher_is_better = False
+    unit = "bit"
+
+    def measure(
+        self,
+        images: Sequence[NDArray[np.float32]],
+        source: Sequence[NDArray[np.float32]],
+        reference: Sequence[NDArray[np.float32]],
+    ) -> list[float]:
+        """Return one mean per image; raises `InputError` for empty or non-finite images."""
+        _check({"images": images, "source": source, "reference": reference})
+        edges = common_edges(source, reference)
+        divergences = pairwise(histograms(images, edges), histograms(source, edges))
+        means: list[float] = divergences.mean(axis=1).tolist()
+        return means
+
+
+def common_edges(
+    source: Sequence[NDArray[np.float32]], reference: Sequence[NDArray[np.float32]]
+) -> NDArray[np.float64]:
+    """Return the ``BINS + 1`` edges that fit the pooled voxels ``(V,)`` of both domains.
+
+    ``reference`` are the target images before adaptation, so that before and after share edges.
+    """
+    pool = np.concatenate([*source, *reference])
+    low, high = np.percentile(pool, PERCENTILES, overwrite_input=True)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(float(low), float(high), BINS + 1)
+
+
+def histograms(
+    images: Sequence[NDArray[np.float32]], edges: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the share of each image's voxels ``(V,)`` per bin, ``(n, bins)``; rows sum to 1.
+
+    Values below the first or above the last edge count in the outermost bins.
+    """
+    rows = [
+        np.histogram(np.clip(image, edges[0], edges[-1]), edges)[0] / image.size for image in images
+    ]
+    return np.stack(rows)
+
+
+def pairwise(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the divergence in bits of every row of ``p`` from every row of ``q``, ``(n, m)``.
+
+    >>> pairwise(np.array([[1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0]]))
+    array([[0., 1.]])
+    """
+    mixed = _entropy((p[:, None, :] + q[None, :, :]) / 2)
+    apart = mixed - (_entropy(p)[:, None] + _entropy(q)[None, :]) / 2
+    # Rounding leaves values such as -1e-16 between equal rows.
+    return np.clip(apart, 0.0, 1.0)
+
+
+def excess(source: NDArray[np.float64], target_after: NDArray[np.float64]) -> float:
+    """Return D(S, F(T)) - [D(S, S) + D(F(T), F(T))] / 2 of histograms ``(n, bins)``, in bits.
+
+    D is the mean divergence over pairs; within a domain no image is paired with itself. 0 means
+    that the domains differ no more than images of one domain do. NaN where a domain has a single
+    image, which has no pairs.
+    """
+    between = float(pairwise(source, target_after).mean())
+    return between - (_within(source) + _within(target_after)) / 2
+
+
+def _within(domain: NDArray[np.float64]) -> float:
+    n = len(domain)
+    # The diagonal is zero, so leaving it out changes the number of pairs only.
+    return float(pairwise(domain, domain).sum()) / (n * (n - 1)) if n > 1 else float("nan")
+
+
+def _entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    logarithm = np.log2(p, out=np.zeros_like(p), where=p > 0)
+    total: NDArray[np.float64] = -np.einsum("...b,...b->...", p, logarithm)
+    return total
+
+
+def _check(groups: dict[str, Sequence[NDArray[np.float32]]]) -> None:
+    problems = []
+    for name, images in groups.items():
+        if not images:
+            problems.append(Problem(f"js.{name}", "needs at least one image"))
+        for index, image in enumerate(images):
+            if image.size == 0:
+                problems.append(Problem(f"js.{name}[{index}]", "has no voxels inside its mask"))
+            elif not np.isfinite(image).all():
+                problems.append(Problem(f"js.{name}[{index}]", "has NaN or infinite voxels"))
+    if problems:
+        raise InputError(problems)

@@ -1,0 +1,66 @@
+"""A compact dilated network of nine stages for small images and short trainings."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import nn
+
+from uda_study.nets.layers import ConvLayer, NormName, conv
+from uda_study.nets.segmenter import Layers, Segmenter, State
+
+# Per stage: channels as a multiple of the width, stride, dilation.
+_STAGES = (
+    (1, 1, 1), (1, 1, 1), (2, 2, 1), (2, 1, 1), (4, 2, 1), (4, 1, 1), (4, 1, 2), (4, 1, 4),
+    (4, 1, 1),
+)  # fmt: skip
+
+
+class DilatedFCN(Segmenter):
+    """Nine 3x3 convolutions, a quarter of the size from the fifth on, and a 1x1 as the head.
+
+    Every stage is a group, so the depth is 1 to 9. The logits are brought back to the image's
+    size by linear interpolation.
+    """
+
+    group_ends = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+    level_strides = (1, 1, 2, 2, 4, 4, 4, 4, 4, 1)
+    default_width = 8
+    default_dropout = 0.0
+
+    def __init__(
+        self,
+        dims: int,
+        in_channels: int,
+        num_classes: int,
+        *,
+        width: int = default_width,
+        norm: NormName = "instance",
+        dropout: float = default_dropout,
+    ) -> None:
+        channels = [in_channels, *(multiple * width for multiple, _, _ in _STAGES)]
+        groups: list[nn.Module] = []
+        for number, (_, stride, dilation) in enumerate(_STAGES):
+            convolution = conv(
+                dims,
+                (channels[number], channels[number + 1]),
+                stride=stride,
+                dilation=dilation,
+                bias=norm == "none",
+            )
+            groups.append(Layers(ConvLayer(convolution, norm, dropout)))
+        groups.append(_Head(conv(dims, (channels[-1], num_classes), kernel=1, bias=True)))
+        super().__init__(groups, [*channels[1:], num_classes])
+
+
+class _Head(nn.Module):
+    def __init__(self, classify: nn.Conv2d | nn.Conv3d) -> None:
+        super().__init__()
+        self.classify = classify
+
+    def forward(self, state: State) -> State:
+        image, features = state
+        mode = "bilinear" if image.dim() == 4 else "trilinear"
+        logits = F.interpolate(
+            self.classify(features), size=image.shape[2:], mode=mode, align_corners=False
+        )
+        return image, logits

@@ -1,0 +1,134 @@
+"""Supervised training of a segmenter on one domain: the first stage of most methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from torch.optim import Adam
+
+from uda_study.errors import InputError
+from uda_study.losses.segmentation import cross_entropy, soft_dice
+from uda_study.method import Batch, Hyper, Player, Stage, Trainable, Update
+from uda_study.nets.layers import NormName
+from uda_study.nets.segmenter import Segmenter
+from uda_study.nets.segmenters import SEGMENTERS, SegmenterName
+from uda_study.parts.optimisation import (
+    Schedule,
+    cosine,
+    decay_convolutions,
+    stepped,
+)
+from uda_study.types import JSON, Task
+
+Side = Literal["source", "target"]
+
+
+class SegmenterHyper(Hyper):
+    """Which segmenter, and how it is trained; the defaults are those of Dou et al. (2018).
+
+    ``width`` and ``dropout`` are by default the published ones of the named network.
+    ``norm: instance`` departs from their batch normalisation, so that several ranks give the same
+    result as one; ``norm: batch`` is the published one. Steps are not published: the public code's
+    loop ends at 50,000, the learning rate's decay makes 30,000 (a factor of .36) a full training.
+    """
+
+    name: SegmenterName = "dilated_resnet"
+    width: PositiveInt = SEGMENTERS["dilated_resnet"].default_width
+    norm: NormName = "instance"
+    dropout: float = Field(SEGMENTERS["dilated_resnet"].default_dropout, ge=0, lt=1)
+    steps: PositiveInt = 30_000
+    batch_size: PositiveInt = 5
+    lr: PositiveFloat = 1e-3
+    schedule: Literal["stepped", "cosine", "constant"] = "stepped"
+    decay: float = Field(0.95, gt=0, le=1, description="factor of schedule 'stepped'")
+    decay_every: PositiveInt = Field(1500, description="steps between two decays")
+    weight_decay: NonNegativeFloat = Field(1e-4, description="L2 of convolution weights")
+    dice_weight: NonNegativeFloat = Field(1.0, description="lambda of eq. 1")
+    class_weights: Literal["frequency", "none"] = "frequency"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_the_network(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("name") in SEGMENTERS:
+            network = SEGMENTERS[values["name"]]
+            published = {"width": network.default_width, "dropout": network.default_dropout}
+            return {**published, **values}
+        return values
+
+    @property
+    def network(self) -> type[Segmenter]:
+        """The segmenter's class, which knows its depths without being built."""
+        return SEGMENTERS[self.name]
+
+    def build(self, task: Task) -> Segmenter:
+        """Return a new segmenter; `InputError` if the patch is too small to be normalised."""
+        stride = max(self.network.level_strides)
+        if self.norm != "none" and max(task.patch_size) <= stride:
+            raise InputError.of(
+                "data.patch_size",
+                f"must exceed {stride} voxels along one side for segmenter {self.name!r}",
+                "x".join(map(str, task.patch_size)),
+                "use larger patches or another segmenter.name",
+            )
+        return SEGMENTERS[self.name](
+            task.spatial_dims,
+            task.in_channels,
+            task.num_classes,
+            width=self.width,
+            norm=self.norm,
+            dropout=self.dropout,
+        )
+
+
+class SegmenterTraining(Trainable):
+    """Minimises cross-entropy and soft Dice (eq. 1) on the labelled images of one domain."""
+
+    def __init__(self, segmenter: Segmenter, hyper: SegmenterHyper, side: Side = "source") -> None:
+        super().__init__()
+        self.segmenter = segmenter
+        self.hyper = hyper
+        self.side: Side = side
+
+    def stage(self) -> Stage:
+        """Return the stage, shared by all trials and methods with equal settings."""
+        return Stage(
+            name=f"{self.side}_segmenter",
+            trainable=self,
+            steps=self.hyper.steps,
+            batch_size=self.hyper.batch_size,
+            target="none" if self.side == "source" else "labels",
+            shared=self.shared_key(),
+        )
+
+    def shared_key(self) -> dict[str, JSON]:
+        """Return everything that the result depends on besides task, data, seed and code."""
+        return {"side": self.side, **self.hyper.model_dump(mode="json")}
+
+    def players(self) -> Mapping[str, Player]:
+        """Return the single player ``segmenter``, with Adam."""
+        hyper = self.hyper
+        groups = decay_convolutions(self.segmenter.parameters(), hyper.weight_decay)
+        optimiser = Adam(groups, lr=hyper.lr)
+        factor = {
+            "stepped": stepped(hyper.decay, hyper.decay_every),
+            "cosine": cosine(hyper.steps),
+            "constant": stepped(1.0, every=1),
+        }[hyper.schedule]
+        return {"segmenter": Player(optimiser, Schedule(optimiser, factor))}
+
+    def updates(self, draw: Callable[[], Batch]) -> Iterator[Update]:
+        """Yield one step on a batch of the side's images and labels."""
+        self.segmenter.train()
+        batch = draw()
+        if self.side == "source":
+            image, label = batch.source_image, batch.source_label
+        else:
+            image, label = batch.target_image, batch.target_label
+        logits = self.segmenter(image)
+        weighted = self.hyper.class_weights == "frequency"
+        losses = {"cross_entropy": cross_entropy(logits, label, weighted)}
+        if self.hyper.dice_weight > 0:
+            losses["dice"] = -self.hyper.dice_weight * soft_dice(logits, label)
+        yield Update("segmenter", losses)

@@ -1,0 +1,40 @@
+"""The picture of a leaderboard."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from uda_study.report.results import ResultPanel, ResultRow, results_figure
+from uda_study.report.style import Picture
+from uda_study.study.leaderboard import Leaderboard, Row, Table
+
+_ROLES: dict[str, Literal["lower", "upper"]] = {"lower bound": "lower", "upper bound": "upper"}
+
+
+def board_figure(board: Leaderboard) -> Picture:
+    """Draw the Dice of every row with its interval, one panel per table."""
+    panels = [
+        ResultPanel(_title(table), [_result(row) for row in table.rows if row.dice is not None])
+        for table in board.tables
+    ]
+    subtitle = f"Settings chosen by {board.selected_by}."
+    return results_figure([panel for panel in panels if panel.rows], board.study, subtitle)
+
+
+def _title(table: Table) -> str:
+    return f"{table.dataset} {table.direction}"
+
+
+def _result(row: Row) -> ResultRow:
+    summary = row.scores["dice"]
+    low, high = (math.nan if bound is None else bound for bound in summary.ci95)
+    factors = ", ".join(f"{k} {v}" for k, v in row.factors.items() if k != "direction")
+    return ResultRow(
+        label=factors or row.method,
+        mean=summary.mean,
+        lo=low,
+        hi=high,
+        seeds=row.seed_means,
+        role=_ROLES.get(row.role, "method"),
+    )

@@ -1,0 +1,216 @@
+"""Promote the model of a cell into the registry, if it passes the gates."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from uda_study.errors import InputError, StoreError
+from uda_study.study import statistics
+from uda_study.study.board import Row, Table
+from uda_study.study.leaderboard import leaderboard, scored_runs
+from uda_study.study.selection import ranking_by
+from uda_study.tracking._mlflow import MlflowClient, MlflowException, ModelVersion
+from uda_study.tracking.artifacts import MODEL, fetch
+from uda_study.tracking.card import Gate, model_card
+from uda_study.tracking.names import clip, redact
+from uda_study.tracking.query import cases_of, study_runs
+from uda_study.tracking.registry import (
+    CARD,
+    DIGEST,
+    GATES,
+    parse_model_name,
+    resolve_model,
+    wrap,
+)
+from uda_study.training.package import read_config, verify_package
+
+__all__ = ["Gate", "Promotion", "Request", "promote", "resolve_model", "standing"]
+
+PREVIOUS = "previous"
+_TAGS = ("study", "cell", "key", "method", "dataset", "direction", "data_sha", "git_commit")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to promote to which alias; ``force`` gives the reason to pass over failed gates."""
+
+    study: str
+    cell: str
+    name: str
+    alias: str = "champion"
+    force: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What was found and done; ``version`` is None when nothing was registered."""
+
+    trial: str
+    digest: str
+    gates: tuple[Gate, ...]
+    card: str
+    version: int | None = None
+    previous: int | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate let the model through."""
+        return all(gate.passed for gate in self.gates)
+
+
+def promote(
+    client: MlflowClient, request: Request, round_trip: Callable[[Path], bool]
+) -> Promotion:
+    """Check the gates and, if all pass or ``force`` gives a reason, register the cell's model.
+
+    ``round_trip`` opens a package folder and says whether it predicts what the training's model
+    predicted. Raises `InputError` for an unknown study or cell and for a cell without a model.
+    """
+    parse_model_name(f"{request.name}@{request.alias}")
+    runs = study_runs(client, request.study)
+    cell = _cell(runs, request.cell)
+    run = _trained(cell)
+    table, row = standing(client, runs, request.cell)
+    with tempfile.TemporaryDirectory() as scratch:
+        package = fetch(client, run["run_id"], run["artifact_uri"], MODEL, Path(scratch))
+        if package is None:
+            raise StoreError(f"{request.cell}: training {run['key']} has no model among its files")
+        digest, config = verify_package(package), read_config(package)
+        champion = _holder(client, request.name, request.alias)
+        gates = (
+            _chosen_blindly(run),
+            _confirmed(row),
+            _not_worse(client, run, row, champion),
+            _clean(run),
+            Gate("round-trip predict", round_trip(package), "the stored model predicts the same"),
+        )
+        forced = None if all(gate.passed for gate in gates) else request.force
+        card = model_card(config, table, row, gates, forced)
+        promotion = Promotion(str(run["key"]), digest, gates, card)
+        if request.dry_run or not (promotion.passed or forced):
+            return promotion
+        folder = Path(scratch) / "registered"
+        wrap(package, folder)
+        (folder / CARD).write_text(card, encoding="utf-8")
+        text = json.dumps([asdict(gate) for gate in gates], indent=2)
+        (folder / GATES).write_text(text + "\n", encoding="utf-8")
+        version = _register(client, request, run, promotion, folder)
+    previous = None
+    if champion is not None and int(champion.version) != version:
+        previous = int(champion.version)
+        client.set_registered_model_alias(request.name, PREVIOUS, str(previous))
+    client.set_registered_model_alias(request.name, request.alias, str(version))
+    return Promotion(promotion.trial, digest, gates, card, version, previous)
+
+
+def standing(client: MlflowClient, runs: pd.DataFrame, cell: str) -> tuple[Table, Row]:
+    """Return a cell's row on its study's leaderboard, and the table that it stands in."""
+    board = leaderboard(runs, cases_of(client, runs))
+    for table in board.tables:
+        for row in table.rows:
+            if row.cell == cell and row.role == "method":
+                return table, row
+    raise InputError.of("cell", "has no row on the leaderboard", repr(cell))
+
+
+def _cell(runs: pd.DataFrame, key: str) -> pd.DataFrame:
+    rivals = runs[runs["kind"] != "baseline"]
+    known = sorted(set(rivals["cell"]))
+    if key not in known:
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.3)
+        remedy = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+        raise InputError.of("cell", "unknown cell", repr(key), remedy)
+    return rivals[rivals["cell"] == key]
+
+
+def _trained(cell: pd.DataFrame) -> Mapping[str, str]:
+    """Return the training to promote: of those that stand for the cell, the best blind score."""
+    scored = scored_runs(cell)
+    records = [{str(k): v for k, v in record.items()} for record in scored.to_dict("records")]
+    keys = ranking_by(records, "blind/score") or [str(r["key"]) for r in records]
+    if not keys:
+        raise InputError.of("cell", "has no finished training", repr(str(cell["cell"].iloc[0])))
+    return next(record for record in records if record["key"] == keys[0])
+
+
+def _chosen_blindly(run: Mapping[str, str]) -> Gate:
+    rule = run["selection"]
+    return Gate("unsupervised selection", rule.startswith("blind/"), rule or "rule unknown")
+
+
+def _confirmed(row: Row) -> Gate:
+    seeds = 0 if row.provisional else row.n_seeds
+    passed = 0 < seeds == row.seeds_expected
+    return Gate("confirmed seeds", passed, f"{seeds} of {row.seeds_expected} seeds")
+
+
+def _clean(run: Mapping[str, str]) -> Gate:
+    commit = run["git_commit"]
+    return Gate("clean git", bool(commit) and "dirty" not in commit, commit or "commit unknown")
+
+
+def _not_worse(
+    client: MlflowClient, run: Mapping[str, str], row: Row, champion: ModelVersion | None
+) -> Gate:
+    name = "not worse than the present champion"
+    if champion is None:
+        return Gate(name, True, "there is none yet")
+    tags = champion.tags
+    if any(tags.get(f"uda.{key}") != run[key] for key in ("dataset", "direction", "data_sha")):
+        return Gate(name, True, "not comparable: it was trained on other data")
+    try:
+        _, held = standing(client, study_runs(client, tags["uda.study"]), tags["uda.cell"])
+    except InputError:
+        return Gate(name, True, "not comparable: its study is not in this store")
+    found = statistics.compare(row.subjects, held.subjects)
+    if found.difference is None:
+        return Gate(name, True, "not comparable: no test subject in common")
+    low, high = found.ci95
+    interval = "" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]"
+    detail = f"{found.difference:+.3f} Dice{interval} on {found.n} subjects"
+    return Gate(name, found.difference >= -statistics.ROPE, detail)
+
+
+def _holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException:
+        return None
+
+
+def _register(
+    client: MlflowClient,
+    request: Request,
+    run: Mapping[str, str],
+    promotion: Promotion,
+    folder: Path,
+) -> int:
+    """Upload the folder and return its version; the same model is registered only once."""
+    try:
+        client.create_registered_model(request.name)
+    except MlflowException:
+        client.get_registered_model(request.name)
+    for version in client.search_model_versions(f"name = '{request.name}'"):
+        if version.tags.get(DIGEST) == promotion.digest:
+            return int(version.version)
+    place = f"registered/{promotion.digest[:12]}"
+    client.log_artifacts(run["run_id"], str(folder), place)
+    tags = {f"uda.{name}": str(run[name]) for name in _TAGS} | {DIGEST: promotion.digest}
+    if request.force and not promotion.passed:
+        tags["uda.forced"] = clip(redact(request.force))
+    made = client.create_model_version(
+        request.name,
+        source=f"{run['artifact_uri']}/{place}",
+        run_id=run["run_id"],
+        tags=tags,
+        description=clip(promotion.card),
+    )
+    return int(made.version)

@@ -1,0 +1,83 @@
+"""Checkpoints that are whole or absent, and a way back past a damaged one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uda_study.errors import StoreError
+
+_STATE, _MANIFEST = "state.pt", "manifest.json"
+
+
+class CheckpointStore:
+    """The checkpoints of one training in one folder; the newest ``keep`` stay.
+
+    A checkpoint is written beside its final place, flushed, and renamed: a crash leaves the older
+    ones untouched. Its manifest carries the SHA-256 of the state, so a damaged one is recognised
+    and the next older one taken.
+    """
+
+    def __init__(self, folder: Path, keep: int = 2) -> None:
+        self.folder = folder
+        self.keep = keep
+
+    def save(self, number: int, state: dict[str, Any]) -> None:
+        """Write the state (tensors and plain values) as checkpoint ``number``."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        place = self.folder / f"{number:09d}"
+        draft = self.folder / f".draft-{number:09d}-{os.getpid()}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        with (draft / _STATE).open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        manifest = {"sha256": _sha256(draft / _STATE)}
+        (draft / _MANIFEST).write_text(json.dumps(manifest))
+        shutil.rmtree(place, ignore_errors=True)
+        draft.rename(place)
+        for old in self._newest_first()[self.keep :]:
+            shutil.rmtree(old)
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the newest whole state, or None if there is none.
+
+        Raises `StoreError` when there are checkpoints but all are damaged.
+        """
+        places = self._newest_first()
+        for place in places:
+            if self._is_whole(place):
+                state: dict[str, Any] = torch.load(place / _STATE, weights_only=True)
+                return state
+        if places:
+            raise StoreError(f"{self.folder}: all {len(places)} checkpoints are damaged")
+        return None
+
+    def clear(self) -> None:
+        """Remove all checkpoints; a finished training needs none."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _newest_first(self) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        return sorted((p for p in self.folder.iterdir() if p.name.isdigit()), reverse=True)
+
+    @staticmethod
+    def _is_whole(place: Path) -> bool:
+        try:
+            manifest = json.loads((place / _MANIFEST).read_text())
+            return bool(manifest["sha256"] == _sha256(place / _STATE))
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

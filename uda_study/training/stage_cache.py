@@ -1,0 +1,86 @@
+"""Weights of stages that several trainings share: each is trained once."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+import uda_study
+from uda_study.types import JSON
+
+_WEIGHTS, _FACTS = "weights.safetensors", "facts.json"
+# A change of these packages may change what a stage learns, so it makes a new key.
+_CODE = ("nets", "losses", "parts", "data", "training/step.py", "training/stage_cache.py")
+
+
+@cache
+def code_sha() -> str:
+    """Return a hash of the source code on which the result of a shared stage depends."""
+    root = Path(uda_study.__file__).parent
+    digest = hashlib.sha256()
+    for part in _CODE:
+        place = root / part
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def stage_key(facts: Mapping[str, JSON]) -> str:
+    """Return the content address of a stage: a hash of the facts and of the code."""
+    text = json.dumps({"code": code_sha(), **facts}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class StageCache:
+    """A folder of trained stages, keyed by everything that they depend on.
+
+    An entry becomes visible only when it is whole. `claim` holds a lock between processes, so of
+    two that want the same missing entry one trains it and the other waits and reads.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, key: str) -> Path:
+        """Return the folder of an entry, whether it exists or not."""
+        return self.folder / key
+
+    def __contains__(self, key: str) -> bool:
+        return (self.path(key) / _FACTS).is_file()
+
+    @contextmanager
+    def claim(self, key: str) -> Iterator[None]:
+        """Hold the entry's lock; the operating system frees it if the process dies."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / f"{key}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def load(self, key: str, module: nn.Module) -> None:
+        """Fill the module with the entry's weights."""
+        module.load_state_dict(load_file(self.path(key) / _WEIGHTS))
+
+    def save(self, key: str, module: nn.Module, facts: Mapping[str, JSON]) -> None:
+        """Store the module's weights under the key."""
+        draft = self.folder / f".draft-{key}-{os.getpid()}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        # Copies: safetensors refuses tensors that share storage.
+        state: dict[str, Tensor] = {
+            name: value.detach().cpu().clone().contiguous()
+            for name, value in module.state_dict().items()
+        }
+        save_file(state, draft / _WEIGHTS)
+        (draft / _FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True))
+        shutil.rmtree(self.path(key), ignore_errors=True)
+        draft.rename(self.path(key))
