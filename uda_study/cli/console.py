@@ -13,6 +13,9 @@ from rich.console import Console
 
 from uda_study.errors import InputError, UdaStudyError
 
+# Of tables that go to a file or a pipe: none of their columns is cut.
+_WIDTH = 240
+
 OK, FAILED, INVALID, BUDGET, INTERRUPTED = 0, 1, 2, 3, 4
 
 
@@ -29,7 +32,8 @@ class Screen:
     @property
     def out(self) -> Console:
         """Standard output, for people; not to be used with ``as_json``."""
-        return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        width = None if sys.stdout.isatty() else _WIDTH
+        return Console(file=sys.stdout, highlight=False, soft_wrap=True, width=width)
 
     @property
     def err(self) -> Console:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uda_study.cli.console import Screen
 from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption, SetOption
-from uda_study.cli.run import FileArgument, SmokeOption, opening, read
+from uda_study.cli.run import FileArgument, SmokeOption, make_plan, opening, read
 
 
 def plan(
@@ -19,7 +19,6 @@ def plan(
     from uda_study.cli.progress_view import counting
     from uda_study.engine.job import Home
     from uda_study.engine.setup import prepare_study
-    from uda_study.study.plan import plan as make_plan
 
     screen = Screen(quiet, as_json)
     place = Home(home.absolute())
@@ -27,7 +26,7 @@ def plan(
     with counting(screen, "preparing images") as count:
         study = prepare_study(read(file, settings, smoke), place, count)
     if as_json:
-        screen.result({"study": study.id, **make_plan(study.spec, study.cells).to_json()})
+        screen.result({"study": study.id, **make_plan(study).to_json()})
         return
     for line in opening(study):
         screen.out.print(line, markup=False)

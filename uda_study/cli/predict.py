@@ -32,8 +32,7 @@ def predict(
 
     screen = Screen(quiet, as_json)
     images = find_images(source)
-    folder = Path(model)
-    package = folder if folder.is_dir() else resolve_model(open_store(home.absolute()), model)
+    package = resolve_model(open_store(home.absolute()), model)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with counting(screen, "segmenting") as count:
         written = [done.path for done in segment(package, images, output, device, count)]

@@ -28,12 +28,12 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Register the model of a cell and point the alias to it; the one before becomes @previous."""
-    from uda_study.training.package import read_config
-    from uda_study.training.round_trip import predicts_the_same
     from uda_study.tracking.promote import Request
     from uda_study.tracking.promote import promote as register
     from uda_study.tracking.query import find_study
     from uda_study.tracking.store import open_store
+    from uda_study.training.package import read_config
+    from uda_study.training.round_trip import predicts_the_same
 
     folder = home.absolute()
     client = open_store(folder)

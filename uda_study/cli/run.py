@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from uda_study.errors import InputError
 if TYPE_CHECKING:
     from uda_study.engine.run import Outcome
     from uda_study.engine.setup import Study
+    from uda_study.study.plan import Plan
     from uda_study.study.source import SourcedStudy
 
 _EXIT = {
@@ -109,20 +111,24 @@ def _run(sourced: SourcedStudy, screen: Screen, folder: Path) -> None:
 
 def opening(study: Study) -> list[str]:
     """Return what is said before the first training starts: checks and plan."""
-    from uda_study.study.plan import plan
-
     splits = [data.split for data in study.data.values()]
     protocols = ", ".join(sorted({split.protocol for split in splits}))
     lines = [
         f"✓ study {study.id} valid   ✓ splits by subject, {protocols}, sha {splits[0].sha256[:4]}"
         "   ✓ target labels withheld from training and selection",
-        *plan(study.spec, study.cells).lines(),
+        *make_plan(study).lines(),
     ]
-    if protocols != "strict":
-        lines.append(
-            "! transductive: the target images that are tested on are adapted to, without labels"
-        )
     return lines + [f"! left out: {reason}" for reason in study.left_out]
+
+
+def make_plan(study: Study) -> Plan:
+    """Return the study's plan, with times found by a step of each method."""
+    from uda_study.engine.timing import seconds_per_step
+    from uda_study.study.plan import plan
+
+    task = next(iter(study.data.values())).task
+    costs = seconds_per_step(study.all_cells, task)
+    return plan(study.spec, study.cells, costs, os.cpu_count() or 1)
 
 
 def _tell(outcome: Outcome, screen: Screen, home: Path) -> None:

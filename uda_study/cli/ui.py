@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Annotated
@@ -30,4 +31,8 @@ def ui(
         return
     Screen().note(f"http://{_HOST}:{port}   stop with Ctrl-C")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
-    raise SystemExit(subprocess.call([*command, "--host", _HOST, "--port", str(port)]))
+    # Its background jobs are for tracing of language models; they would outlive the server.
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    raise SystemExit(
+        subprocess.call([*command, "--host", _HOST, "--port", str(port)], env=environment)
+    )

@@ -30,8 +30,8 @@ from uda_study.study.cells import (
 from uda_study.study.model import StudySpec
 from uda_study.study.source import SourcedStudy
 from uda_study.study.space import space_of
-from uda_study.study.validate import check_directions
 from uda_study.study.trial import Cell, TrialSpec
+from uda_study.study.validate import check_directions
 from uda_study.training.task_data import TaskData
 from uda_study.types import JSON, Task
 

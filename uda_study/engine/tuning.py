@@ -40,6 +40,10 @@ class Foreman:
     latest: dict[str, tuple[int, dict[str, float]]] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
 
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Leave nothing behind: Tune pickles its parts for a restore that no study does."""
+        return type(None), ()
+
     def halted(self) -> bool:
         """Tell whether no further work may be handed out; the time budget is looked at here."""
         if self.deadline is not None and time.monotonic() > self.deadline:

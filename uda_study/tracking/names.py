@@ -26,7 +26,7 @@ def redact(text: str) -> str:
     >>> redact("cannot read '/home/ann/scans/ct_3.nii' for blind/score")
     "cannot read '.../ct_3.nii' for blind/score"
     """
-    return text
+    return _ABSOLUTE.sub(".../", text)
 
 
 def study_tags(study: str, tags: Mapping[str, str]) -> dict[str, str]:
