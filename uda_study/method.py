@@ -109,7 +109,8 @@ class Stage:
 
     ``shared`` holds everything that the result depends on besides task, data, seed and code; such
     a stage is trained once and its weights are reused by every trial and method that asks for the
-    same. ``begin`` runs once before the first step (and not again on resume).
+    same. ``begin`` runs once before the first step (and not again on resume), with a seed that
+    depends on the training's seed and the stage alone; a shared stage draws its weights there.
     """
 
     name: str

@@ -13,7 +13,6 @@ import typer
 from uda_study.cli import console
 from uda_study.cli.console import Screen
 from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption, SetOption
-from uda_study.errors import InputError
 
 if TYPE_CHECKING:
     from uda_study.engine.run import Outcome
@@ -69,13 +68,10 @@ def read(file: Path, settings: Sequence[str], smoke: bool) -> SourcedStudy:
 
 def study_file(home: Path, text: str) -> Path:
     """Return the resolved file of the study that ``text`` names or begins to name."""
+    from uda_study.study.cells import find_study
+
     known = sorted(path.parent.name for path in home.glob("studies/*/study.yaml"))
-    found = [name for name in known if name == text] or [n for n in known if n.startswith(text)]
-    if len(found) != 1:
-        rule = "names more than one study" if found else "unknown study"
-        remedy = f"choose from {', '.join(known)}" if known else f"none was run in {home}"
-        raise InputError.of("study", rule, repr(text), remedy)
-    return home / "studies" / found[0] / "study.yaml"
+    return home / "studies" / find_study(text, known) / "study.yaml"
 
 
 def _run(sourced: SourcedStudy, screen: Screen, folder: Path) -> None:
@@ -113,9 +109,11 @@ def opening(study: Study) -> list[str]:
     """Return what is said before the first training starts: checks and plan."""
     splits = [data.split for data in study.data.values()]
     protocols = ", ".join(sorted({split.protocol for split in splits}))
+    oracle = study.spec.metric.startswith("oracle/")
+    labels = "! settings are chosen with target labels" if oracle else "✓ target labels withheld"
     lines = [
         f"✓ study {study.id} valid   ✓ splits by subject, {protocols}, sha {splits[0].sha256[:4]}"
-        "   ✓ target labels withheld from training and selection",
+        f"   {labels}",
         *make_plan(study).lines(),
     ]
     return lines + [f"! left out: {reason}" for reason in study.left_out]

@@ -6,9 +6,10 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import ray
+
+from uda_study.engine.packing import Machine
 
 # Read by Ray at import or at start; none of them changes what is computed.
 _ENVIRONMENT = {
@@ -31,12 +32,10 @@ _PRELOAD = ("torch", "uda_study.engine.trial", "ray.tune", "ray.train.torch")
 _OBJECT_STORE_BYTES = 80 * 2**20
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What the Ray cluster offers in all."""
-
-    cpus: float
-    gpus: float
+def machine() -> Machine:
+    """Return what the cluster that this process belongs to offers."""
+    resources = ray.cluster_resources()
+    return Machine(resources.get("CPU", 1.0), resources.get("GPU", 0.0))
 
 
 @contextmanager
@@ -64,8 +63,7 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
     before = os.environ.get("RAY_ADDRESS")
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
     try:
-        resources = ray.cluster_resources()
-        yield Machine(resources.get("CPU", 1.0), resources.get("GPU", 0.0))
+        yield machine()
     finally:
         ray.shutdown()
         if before is None:

@@ -74,11 +74,11 @@ class Journal:
     def _read(self) -> Iterator[Event]:
         if not self.path.exists():
             return
-        lines = self.path.read_text(encoding="utf-8").split("\n")
+        lines = self.path.read_bytes().split(b"\n")
         for number, line in enumerate(lines[:-1], start=1):
             try:
-                yield _decode(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
+                yield _decode(json.loads(line.decode("utf-8")))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise StoreError(
                     f"{self.path.name}:{number}: the line is damaged ({error}); restore the file "
                     "from a backup or remove the line: its training is then done again"

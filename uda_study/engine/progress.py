@@ -70,7 +70,8 @@ class ProgressMeter:
         key = work.cell.key
         specs = self.queue.specs
         mine = [r for r in self.queue.results.values() if specs[r.key].cell == key]
-        best = [r.scores[self.queue.metric] for r in mine if self.queue.metric in r.scores]
+        searched = [r for r in mine if specs[r.key].kind == "search" and r.status == "complete"]
+        best = [r.scores[self.queue.metric] for r in searched if self.queue.metric in r.scores]
         return CellProgress(
             key=key,
             done=_count(mine, "complete"),

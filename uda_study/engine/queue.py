@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,11 @@ class CellWork:
     def asked(self) -> int:
         """How many settings were proposed so far."""
         return len(self.started)
+
+    @property
+    def next_number(self) -> int:
+        """The lowest number that no training of the search has yet."""
+        return min(set(range(self.num_samples)) - {s.number for s in self.started.values()})
 
     @property
     def searched(self) -> bool:
@@ -65,13 +71,17 @@ class WorkQueue:
         self.specs: dict[str, TrialSpec] = {}
 
     def replay(self, events: Sequence[Event]) -> None:
-        """Take in what an earlier run of the study did, before anything is handed out."""
+        """Take in what an earlier run of the study did, before anything is handed out.
+
+        Reports and ends of trainings whose start is not among the events are passed over.
+        """
         for event in events:
             if isinstance(event, Started):
                 self._take(event.spec)
             elif isinstance(event, Reported):
                 # A crash may have come between the decision to stop and its being carried out.
-                if self.reported(event.key, event.step, event.scores):
+                known = event.key in self.running
+                if known and self.reported(event.key, event.step, event.scores):
                     self.finished(TrialResult(event.key, "pruned", event.step, event.scores))
             elif event.result.key in self.running:
                 self.finished(event.result)
@@ -113,7 +123,7 @@ class WorkQueue:
         work.results[result.key] = result
         value = result.scores.get(self.metric, work.last.get(result.key))
         status = result.status
-        if status == "complete" and value is None:
+        if status == "complete" and (value is None or math.isnan(value)):
             status = "failed"
         work.search.tell(spec.number, status, value)
         if work.searched:
@@ -139,7 +149,7 @@ class WorkQueue:
         open_cells = [w for w in self.cells.values() if w.asked < w.num_samples]
         if open_cells:
             work = min(open_cells, key=lambda w: w.asked)
-            number = work.asked
+            number = work.next_number
             spec = work.search_spec(work.cell, number, work.search.ask(number))
             work.started[spec.key] = spec
             return spec

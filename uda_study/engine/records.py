@@ -12,7 +12,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from uda_study.data.prepare import PreparedCase
 from uda_study.errors import InputError
+from uda_study.study.cells import of_the_result
 from uda_study.training.task_data import TaskData
 from uda_study.types import JSON
 
@@ -25,25 +27,25 @@ def write_study_files(
     text: str,
     data: Mapping[tuple[str, int], TaskData],
 ) -> None:
-    """Write the study's files, or check that they are there and say the same.
+    """Write the study's files; of one that exists only what no result depends on may change.
 
-    Raises `InputError` when the folder holds a study with other settings.
+    Raises `InputError` when the folder holds a study with other settings or of other images.
     """
     shown = _plain(resolved)
     stored = _read(folder / STUDY)
-    if stored is not None:
-        changed = sorted(_differences(stored, shown))
-        if changed:
-            raise InputError.of(
-                f"study {folder.name}",
-                "exists with other settings",
-                ", ".join(changed[:5]),
-                "give the new study another name, or remove the old one's folder",
-            )
-        return
-    _write(folder / ORIGINAL, text)
-    _write(folder / ENVIRONMENT, environment())
-    _write(folder / DATA, json.dumps(_data(data), indent=1, sort_keys=True))
+    if stored is None:
+        _write(folder / ORIGINAL, text)
+        _write(folder / ENVIRONMENT, environment())
+        _write(folder / DATA, json.dumps(_data(data), indent=1, sort_keys=True))
+    elif changed := sorted(_differences(of_the_result(stored), of_the_result(shown))):
+        raise InputError.of(
+            f"study {folder.name}",
+            "exists with other settings",
+            ", ".join(changed[:5]),
+            "give the new study another name, or remove the old one's folder",
+        )
+    else:
+        _refuse_other_images(folder, _data(data))
     with (folder / f".{STUDY}").open("w", encoding="utf-8") as file:
         YAML(typ="safe", pure=True).dump(shown, file)
     (folder / f".{STUDY}").replace(folder / STUDY)
@@ -60,6 +62,8 @@ def git_commit() -> str:
     """Return the commit of uda-study's own checkout, ``-dirty`` if it was edited, or a dash."""
     here = Path(__file__).parent
     try:
+        # Installed inside another checkout, the package is not among its files.
+        _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
         commit = _git(here, "rev-parse", "HEAD")
         return f"{commit}-dirty" if _git(here, "status", "--porcelain", "--", ".") else commit
     except (OSError, subprocess.CalledProcessError):
@@ -71,11 +75,25 @@ def _git(folder: Path, *words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def _refuse_other_images(folder: Path, described: Mapping[str, Any]) -> None:
+    """Raise where files have changed since the study began: its trainings could not be compared."""
+    stored = json.loads((folder / DATA).read_text(encoding="utf-8"))["cases"]
+    cases = described["cases"]
+    changed = [n for n in sorted({*stored, *cases}) if stored.get(n) != cases.get(n)]
+    if changed:
+        raise InputError.of(
+            f"study {folder.name}",
+            "was begun before images or labels have changed",
+            ", ".join(changed[:5]),
+            "restore the files, or give the new study another name",
+        )
+
+
 def _data(data: Mapping[tuple[str, int], TaskData]) -> dict[str, Any]:
     """Return splits and content hashes; no paths and no names of files."""
     prepared = {name: case for d in data.values() for name, case in d.prepared.items()}
     return {
-        "cases": {name: case.sha256 for name, case in sorted(prepared.items())},
+        "cases": {name: _content(case) for name, case in sorted(prepared.items())},
         "splits": {
             f"{direction} fold {fold}": {
                 "protocol": d.split.protocol,
@@ -85,6 +103,10 @@ def _data(data: Mapping[tuple[str, int], TaskData]) -> dict[str, Any]:
             for (direction, fold), d in data.items()
         },
     }
+
+
+def _content(case: PreparedCase) -> dict[str, str | None]:
+    return {"image": case.sha256, "label": case.label_folder.name if case.label_folder else None}
 
 
 def _plain(value: Any) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 import signal
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,16 +17,18 @@ from ray import tune
 
 from uda_study import plugins
 from uda_study.engine import cluster, records
+from uda_study.engine.budget import Budget
+from uda_study.engine.crew import MAX_LOSSES
 from uda_study.engine.job import Home, Job
 from uda_study.engine.journal import Journal
+from uda_study.engine.packing import pack
 from uda_study.engine.progress import Progress, ProgressMeter
 from uda_study.engine.setup import Study, build_queue
 from uda_study.engine.tuning import Foreman, HaltStopper, QueueScheduler, QueueSearcher
-from uda_study.engine.workers import gpus_per_process, train_in_trial, train_in_workers
+from uda_study.engine.workers import train_in_trial, train_in_workers
 from uda_study.errors import InputError
 from uda_study.method import Method
 from uda_study.study.cells import flatten_hyper, resolve_hyper
-from uda_study.study.duration import seconds as parse_duration
 from uda_study.study.runlog import RunLog, StudyStatus
 from uda_study.study.trial import TrialResult, TrialSpec
 
@@ -94,50 +98,32 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
 def _tune(foreman: Foreman, options: Options) -> None:
     spec = foreman.job.spec
     with cluster.connect(options.address, options.cpus) as machine, _signals(foreman):
-        if spec.budget.time is not None:
-            foreman.deadline = time.monotonic() + parse_duration(spec.budget.time)
-        workers = spec.resources.num_workers
-        gpus = gpus_per_process(spec.resources.gpu, machine.gpus)
-        if workers:
-            # Ray Train asks for the workers' share itself; the trial's own process only waits.
-            train, share = train_in_workers, {"cpu": 0.01}
-            room = machine.cpus // (workers * spec.resources.cpu)
-            if gpus:
-                room = min(room, machine.gpus // (workers * gpus))
-        else:
-            train, share = train_in_trial, {"cpu": spec.resources.cpu, "gpu": gpus}
-            room = machine.cpus // spec.resources.cpu
-            if gpus:
-                room = min(room, machine.gpus // gpus)
-        if room < 1:
-            raise InputError.of(
-                "resources",
-                "must fit the cluster",
-                f"{max(1, workers)} x {spec.resources.cpu:g} CPU, {gpus:g} GPU of "
-                f"{machine.cpus:g} CPU, {machine.gpus:g} GPU",
-                "lower num_workers, cpu or gpu",
-            )
         wanted = spec.search.max_concurrent_trials
-        most = int(room) if wanted == "auto" else min(int(room), wanted)
+        packing = pack(spec.resources, machine, None if wanted == "auto" else wanted)
+        foreman.budget = Budget.of(spec.budget, packing.gpus_per_training)
+        train = train_in_workers if spec.resources.num_workers else train_in_trial
+        scratch = foreman.job.folder / "ray"
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(train, job=foreman.job), share),
+            tune.with_resources(tune.with_parameters(train, job=foreman.job), packing.share),
             tune_config=tune.TuneConfig(
                 search_alg=QueueSearcher(foreman),
                 scheduler=QueueScheduler(foreman),
                 num_samples=-1,
-                max_concurrent_trials=most,
-                # A process with torch in it is worth keeping, unless it owns workers to clear away.
-                reuse_actors=workers == 0,
+                max_concurrent_trials=packing.at_once,
+                # A process with torch in it, and with workers at hand, is worth keeping.
+                reuse_actors=True,
             ),
             run_config=tune.RunConfig(
-                name="tune",
-                storage_path=str(foreman.job.folder / "ray"),
+                name=uuid.uuid4().hex[:12],
+                storage_path=str(scratch),
                 stop=HaltStopper(foreman),
-                failure_config=tune.FailureConfig(max_failures=3),
+                failure_config=tune.FailureConfig(max_failures=MAX_LOSSES),
                 verbose=0,
             ),
         )
         tuner.fit()
+    # What Tune wrote is not what a study resumes from.
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _params_of(spec: TrialSpec) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class CellSearch:
             study_name=name, direction="maximize" if maximise else "minimize"
         )
         self._open: dict[int, optuna.Trial] = {}
-        self._steps: dict[int, int] = {}
+        self._latest: dict[int, tuple[int, float]] = {}
 
     def ask(self, number: int) -> dict[str, JSON]:
         """Return the setting of the cell's trial ``number``, whose sampler is seeded by it."""
@@ -59,9 +59,13 @@ class CellSearch:
             self.take(number, params)
             return params
         self._study.sampler = self._sampler(derive_seed(self.spec.seed, self.name, number))
-        trial = self._study.ask()
-        self._open[number] = trial
-        return self._suggest_all(trial)
+        draft = self._study.ask()
+        params = self._suggest_all(draft)
+        # A drawn trial also remembers what it drew for inactive parameters, which nothing told
+        # later could bring back: it is dropped, and the setting registered as any other.
+        self._study.tell(draft, state=TrialState.FAIL)
+        self.take(number, params)
+        return params
 
     def take(self, number: int, params: Mapping[str, JSON]) -> None:
         """Register a setting that was chosen elsewhere, e.g. before an interruption.
@@ -71,22 +75,24 @@ class CellSearch:
         if not self.space.contains(params):
             return
         self._study.enqueue_trial(dict(params))
+        self._study.sampler = optuna.samplers.RandomSampler(seed=0)  # nothing is left to draw
         trial = self._study.ask()
         self._suggest_all(trial)
         self._open[number] = trial
 
     def report(self, number: int, step: int, value: float) -> None:
-        """Note an intermediate value; a step that a resumed training repeats changes nothing."""
-        if number in self._open and step > self._steps.get(number, -1):
-            self._steps[number] = step
-            self._open[number].report(value, step)
+        """Note an intermediate value: what the trial is worth should it be stopped early."""
+        self._latest[number] = step, value
 
     def tell(self, number: int, status: Status, value: float | None) -> None:
-        """Close the trial ``number`` with its final value."""
+        """Close the trial ``number``; a complete one needs its final value."""
         trial = self._open.pop(number, None)
         if trial is None:
             return
         state = _STATES[status]
+        if status == "pruned" and number in self._latest:
+            step, reached = self._latest[number]
+            trial.report(reached, step)
         self._study.tell(trial, value if state is TrialState.COMPLETE else None, state=state)
 
     def _suggest_all(self, trial: optuna.Trial) -> dict[str, JSON]:

@@ -26,13 +26,13 @@ from uda_study.training.package import ModelConfig, save_package
 from uda_study.training.ranks import Ranks
 from uda_study.training.reporter import Reporter
 from uda_study.training.round_trip import write_fingerprint
-from uda_study.training.stage_cache import StageCache, stage_key
+from uda_study.training.stage_cache import StageCache, code_sha, stage_key
 from uda_study.training.step import Precision, derive_seed
 from uda_study.training.task_data import Batches, TaskData
 from uda_study.training.trainer import Record, Settings, Trainer, Workplace
 from uda_study.types import Role
 
-RESULT = "result.json"
+RESULT, ERROR = "result.json", "error.txt"
 
 
 def run_trial(
@@ -59,11 +59,13 @@ def run_trial(
     except Diverged as error:
         result = TrialResult(spec.key, "diverged", error.step, {}, str(error))
     except Exception as error:
-        (folder / "error.txt").write_text(traceback.format_exc())
+        (folder / ERROR).write_text(traceback.format_exc())
         result = TrialResult(spec.key, "failed", 0, {}, f"{type(error).__name__}: {error}")
         if ranks.size > 1:
             raise
     if ranks.leads:
+        if result.status != "failed":
+            (folder / ERROR).unlink(missing_ok=True)
         write_result(folder, result)
         CheckpointStore(folder / "checkpoints").clear()
     return result
@@ -152,7 +154,11 @@ class _Training:
         if not own or not isinstance(self.method, Criticises):
             return None
         probe = replace(own[-1], name="probe")
-        return Batches(self.data.sampler(probe, self.spec.seed), probe, Ranks(), self.device)()
+        batches = Batches(self.data.sampler(probe, self.spec.seed), probe, Ranks(), self.device)
+        try:
+            return batches()
+        finally:
+            batches.close()
 
     def _find_anchors(self) -> Anchors | None:
         shared = [stage for stage in self.method.stages() if stage.shared is not None]
@@ -163,7 +169,7 @@ class _Training:
             "target": _hashes(self.data.cases("target_adapt")),
             "validation": _hashes(self.data.cases("source_val")),
             "images": self.scorer.images,
-            "validators": list(plugins.names("validators")),
+            "validators": [code_sha(("validators",)), *plugins.names("validators")],
         }
         path = self.cache.folder / "anchors" / f"{stage_key(facts)}.json"  # type: ignore[arg-type]
         return Anchors.cached(path, self.scorer.anchors)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
+from uda_study.engine.budget import Budget
 from uda_study.engine.job import Job
 from uda_study.engine.journal import Finished, Journal, Reported, Started
 from uda_study.engine.queue import WorkQueue
@@ -34,7 +34,7 @@ class Foreman:
     params_of: Callable[[TrialSpec], dict[str, Any]]
     watch: Callable[[], None]
     halt: StudyStatus | None = None
-    deadline: float | None = None
+    budget: Budget = field(default_factory=Budget)
     failure: TrialResult | None = None
     specs: dict[str, TrialSpec] = field(default_factory=dict)
     latest: dict[str, tuple[int, dict[str, float]]] = field(default_factory=dict)
@@ -45,8 +45,8 @@ class Foreman:
         return type(None), ()
 
     def halted(self) -> bool:
-        """Tell whether no further work may be handed out; the time budget is looked at here."""
-        if self.deadline is not None and time.monotonic() > self.deadline:
+        """Tell whether no further work may be handed out; the budget is looked at here."""
+        if self.budget.spent:
             self.halt = self.halt or "budget"
         return self.halt is not None
 
@@ -86,6 +86,7 @@ class Foreman:
             reason = "its process died too often" if lost else "it ended without a result"
             result = TrialResult(spec.key, "failed", step, {}, reason)
         self.log.trial_finished(spec, result, folder)
+        self.budget.charge(result.scores.get("cost/seconds", 0.0))
         if result.status == "failed":
             # Not written down as finished: once its cause is mended, a resume does it again.
             self.halt, self.failure = self.halt or "failed", self.failure or result

@@ -100,7 +100,15 @@ class SegmenterTraining(Trainable):
             batch_size=self.hyper.batch_size,
             target="none" if self.side == "source" else "labels",
             shared=self.shared_key(),
+            begin=self._initialise,
         )
+
+    def _initialise(self) -> None:
+        """Draw the initial weights anew: what a method builds before it must not decide them."""
+        for module in self.segmenter.modules():
+            reset = getattr(module, "reset_parameters", None)
+            if reset is not None:
+                reset()
 
     def shared_key(self) -> dict[str, JSON]:
         """Return everything that the result depends on besides task, data, seed and code."""

@@ -1,1 +1,1 @@
-"""Heads that are computed: anatomy, the signal equations of MR, the densities of CT, NIfTI."""
+"""Heads that are computed: anatomy, MR signal equations, CT densities, and files of them."""

@@ -1,4 +1,4 @@
-"""Computed tomography: densities in Hounsfield units, noise, and the radiologist's window."""
+"""Computed tomography: densities in Hounsfield units, noise and the window of a radiologist."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uda_study.simulation.anatomy import Anatomy, Tissue
-from uda_study.simulation.mr import blur
 
 HOUNSFIELD: dict[Tissue, float] = {
     "air": -1000,
@@ -19,22 +18,38 @@ HOUNSFIELD: dict[Tissue, float] = {
     "white": 29,
     "lesion": 21,
 }
-"""Unenhanced head at 120 kV."""
+"""The unenhanced head of an adult, in HU.
+
+Brain and fluid: Bushberg et al., The Essential Physics of Medical Imaging, 2012, chapter 10, and
+Kamalian et al., Handbook of Clinical Neurology 135, 2016, 3-20. The scalp is fat, skin and
+muscle, the skull marrow between layers of compact bone; lesions lie between white matter and fluid.
+"""
+
+VOXEL = (0.5, 0.5, 5.0)
+"""What a clinical head scan acquires, in mm."""
+
+NOISE = 2.0
+"""Standard deviation in HU."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """The range of densities that is shown: ``level`` +- ``width`` / 2, in HU."""
+    """The densities that are told apart: ``level`` in the middle of ``width``, both in HU.
 
-    level: float = 40.0
-    width: float = 80.0
+    The default is the wide brain window in which blood at the bone is looked for.
+    """
+
+    level: float = 80.0
+    width: float = 200.0
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The darkest and the brightest density, in HU."""
+        return self.level - self.width / 2, self.level + self.width / 2
 
 
-def ct_image(
-    anatomy: Anatomy, window: Window, noise: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    density = blur(anatomy.mix(HOUNSFIELD), anatomy.grid.spacing, (1.0, 1.0, 5.0))
-    grain = rng.standard_normal(density.shape)
-    density = density + noise * grain
-    low, high = window.level - window.width / 2, window.level + window.width / 2
-    return np.clip(density, low, high).astype(np.float32)
+def ct_image(anatomy: Anatomy, window: Window, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return densities ``(X, Y, Z)`` in HU, cut off at the window's limits."""
+    density = anatomy.mix(HOUNSFIELD, VOXEL)
+    noisy = density + NOISE * rng.standard_normal(density.shape)
+    return np.clip(noisy, *window.limits).astype(np.float32)

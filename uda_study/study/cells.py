@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,10 @@ __all__ = [
     "cells",
     "confirm_trials",
     "factor_text",
+    "find_study",
     "flatten_hyper",
     "num_trials",
+    "of_the_result",
     "resolve_hyper",
     "search_trial",
     "space_of",
@@ -30,6 +33,7 @@ __all__ = [
     "study_methods",
 ]
 
+_SHOWN = 8
 _NOT_OF_THE_RESULT = ("resources", "budget", "checkpoint")
 
 
@@ -95,12 +99,33 @@ def study_id(resolved: Mapping[str, JSON]) -> str:
     Takes `StudySpec.to_json`. Where the data lie, what a trial may take and what stays on disk do
     not count.
     """
+    text = json.dumps(of_the_result(resolved), sort_keys=True)
+    return f"{resolved['name']}-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
+
+
+def find_study(text: str, known: Sequence[str]) -> str:
+    """Return the study of that id or name, or the only one that begins so; else `InputError`."""
+    if text in known:
+        return text
+    named = [name for name in known if name.rpartition("-")[0] == text]
+    begin = named or [name for name in known if name.startswith(text)]
+    if len(begin) == 1:
+        return begin[0]
+    if begin:
+        shown = ", ".join(begin[:_SHOWN])
+        raise InputError.of("study", "names more than one", repr(text), f"choose from {shown}")
+    near = difflib.get_close_matches(text, known, n=3, cutoff=0.4)
+    remedy = f"did you mean {' or '.join(near)}?" if near else "no study of that name was run here"
+    raise InputError.of("study", "unknown study", repr(text), remedy)
+
+
+def of_the_result(resolved: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return the settings that results depend on; the others may change while a study is run."""
     values = {key: value for key, value in resolved.items() if key not in _NOT_OF_THE_RESULT}
     data = values["data"]
     if isinstance(data, Mapping):
         values["data"] = {key: value for key, value in data.items() if key != "root"}
-    text = json.dumps(values, sort_keys=True)
-    return f"{values['name']}-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
+    return values
 
 
 def num_trials(spec: StudySpec, cell: Cell) -> int:

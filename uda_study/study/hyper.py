@@ -32,10 +32,9 @@ def load_method(name: str) -> MethodClass:
     return plugins.load("methods", name, Method)
 
 
-@cache
 def hyper_names(method: MethodClass) -> tuple[str, ...]:
     """Return the dotted names of all hyperparameters of a method, in the order of its fields."""
-    return tuple(_leaves(method.Hyper))
+    return _names_of(method.Hyper)
 
 
 def flatten_hyper(hyper: Hyper) -> dict[str, JSON]:
@@ -128,6 +127,11 @@ def _nested(model: BaseModel) -> dict[str, JSON]:
         elif name in set_by_hand:
             values[name] = set_by_hand[name]
     return values
+
+
+@cache
+def _names_of(model: type[Hyper]) -> tuple[str, ...]:
+    return tuple(_leaves(model))
 
 
 def _leaves(model: type[BaseModel]) -> Iterable[str]:

@@ -102,10 +102,9 @@ class BudgetSpec(_Model):
 
 
 class CheckpointSpec(_Model):
-    """How many checkpoints stay on disk, per trial and of the best trials of the study."""
+    """How many checkpoints of a running training stay on disk; a finished one keeps its model."""
 
     num_to_keep: int = Field(2, ge=2)
-    study_top_k: PositiveInt = 3
 
 
 class EvaluationSpec(_Model):

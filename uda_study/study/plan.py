@@ -186,7 +186,7 @@ def _disk(
     if not methods or not methods <= set(checkpoint_bytes):
         return None
     largest = max(checkpoint_bytes[method] for method in methods)
-    searching = spec.checkpoint.num_to_keep * parallel + spec.checkpoint.study_top_k
+    searching = spec.checkpoint.num_to_keep * parallel
     return sum(checkpoint_bytes[trial.method] for trial in kept) + searching * largest
 
 

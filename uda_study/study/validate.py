@@ -197,13 +197,15 @@ def _check_selection(spec: StudySpec) -> Iterator[Finding]:
             yield Finding(
                 ("metric",), "unknown blind score", shown(spec.metric), nearest(spec.metric, known)
             )
-        if spec.mode != "max":
-            rule = "must be max: blind scores are better when higher"
-            yield Finding(("mode",), rule, spec.mode)
-    elif name in plugins.names("metrics"):
-        best = "max" if plugins.load("metrics", name, Metric).higher_is_better else "min"
-        if spec.mode != best:
-            yield Finding(("mode",), f"must be {best} for {spec.metric}", spec.mode)
+    elif spec.metric not in (known := [f"oracle/{name}" for name in _rising_metrics()]):
+        rule = "must be an oracle/ score that is better when higher"
+        yield Finding(("metric",), rule, shown(spec.metric), nearest(spec.metric, known))
+
+
+def _rising_metrics() -> Iterator[str]:
+    for name in plugins.names("metrics"):
+        if plugins.load("metrics", name, Metric).higher_is_better:
+            yield name
 
 
 def _check_scored(spec: StudySpec, methods: Iterable[str]) -> Iterator[Finding]:
@@ -221,6 +223,8 @@ def _check_scored(spec: StudySpec, methods: Iterable[str]) -> Iterator[Finding]:
 
 
 def _check_schedule(spec: StudySpec) -> Iterator[Finding]:
+    if spec.mode != "max":
+        yield Finding(("mode",), "must be max: all scores are better when higher", spec.mode)
     longest, grace = spec.scheduler.max_t, spec.scheduler.grace_period
     if longest is not None and grace is not None and grace > longest:
         rule = f"must not be greater than max_t = {longest}"

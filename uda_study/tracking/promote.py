@@ -154,7 +154,8 @@ def _confirmed(row: Row) -> Gate:
 
 def _clean(run: Mapping[str, str]) -> Gate:
     commit = run["git_commit"]
-    return Gate("clean git", bool(commit) and "dirty" not in commit, commit or "commit unknown")
+    known = bool(commit) and commit != "-"
+    return Gate("clean git", known and "dirty" not in commit, commit if known else "commit unknown")
 
 
 def _not_worse(

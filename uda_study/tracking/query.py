@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import tempfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from uda_study.errors import InputError
+from uda_study.study import cells
 from uda_study.tracking import names
 from uda_study.tracking._mlflow import Experiment, MlflowClient, Run
 from uda_study.tracking.artifacts import fetch
@@ -27,19 +27,8 @@ _STATES = {"RUNNING": "running", "SCHEDULED": "running", "KILLED": "killed"}
 
 
 def find_study(client: MlflowClient, text: str) -> str:
-    """Return the study of that id, or the only one that begins so; else `InputError`."""
-    known = studies(client)
-    if text in known:
-        return text
-    begin = [name for name in known if name.startswith(text)]
-    if len(begin) == 1:
-        return begin[0]
-    if begin:
-        shown = ", ".join(begin[:8])
-        raise InputError.of("study", "names more than one", repr(text), f"choose from {shown}")
-    near = difflib.get_close_matches(text, known, n=3, cutoff=0.4)
-    remedy = f"did you mean {' or '.join(near)}?" if near else "no study of that name was run here"
-    raise InputError.of("study", "unknown study", repr(text), remedy)
+    """Return the study of that id or name, or the only one that begins so; else `InputError`."""
+    return cells.find_study(text, studies(client))
 
 
 def studies(client: MlflowClient) -> list[str]:

@@ -54,7 +54,10 @@ class CheckpointStore:
         places = self._newest_first()
         for place in places:
             if self._is_whole(place):
-                state: dict[str, Any] = torch.load(place / _STATE, weights_only=True)
+                # Those who load it know their device; the one that saved it may not be here.
+                state: dict[str, Any] = torch.load(
+                    place / _STATE, map_location="cpu", weights_only=True
+                )
                 return state
         if places:
             raise StoreError(f"{self.folder}: all {len(places)} checkpoints are damaged")

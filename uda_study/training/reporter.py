@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 
+class Stopped(BaseException):
+    """Whoever runs the training has stopped it; no error, so that nobody handles it as one."""
+
+
 class Reporter(Protocol):
     """Receives the scores of a training; called by every rank, with the same step.
 
-    Rank 0 gives the scores, the others an empty mapping. The call may not return: whoever runs
-    the training may stop it there.
+    Rank 0 gives the scores, the others an empty mapping. The call raises `Stopped`, or what its
+    framework uses for it, when the training is to end there.
     """
 
     def report(self, step: int, scores: Mapping[str, float]) -> None:

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import uda_study
+from uda_study.errors import StoreError
 from uda_study.types import JSON
 
 _WEIGHTS, _FACTS = "weights.safetensors", "facts.json"
@@ -24,11 +26,11 @@ _CODE = ("nets", "losses", "parts", "data", "training/step.py", "training/stage_
 
 
 @cache
-def code_sha() -> str:
-    """Return a hash of the source code on which the result of a shared stage depends."""
+def code_sha(parts: tuple[str, ...] = _CODE) -> str:
+    """Return a hash of source code: of what the result of a shared stage depends on, or of more."""
     root = Path(uda_study.__file__).parent
     digest = hashlib.sha256()
-    for part in _CODE:
+    for part in parts:
         place = root / part
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             digest.update(file.read_bytes())
@@ -67,8 +69,15 @@ class StageCache:
             yield
 
     def load(self, key: str, module: nn.Module) -> None:
-        """Fill the module with the entry's weights."""
-        module.load_state_dict(load_file(self.path(key) / _WEIGHTS))
+        """Fill the module with the entry's weights; `StoreError` if they are damaged."""
+        try:
+            weights = load_file(self.path(key) / _WEIGHTS)
+        except (OSError, SafetensorError) as error:
+            raise StoreError(
+                f"{self.path(key)}: the trained stage is damaged ({error}); remove the folder, "
+                "it is then trained again"
+            ) from error
+        module.load_state_dict(weights)
 
     def save(self, key: str, module: nn.Module, facts: Mapping[str, JSON]) -> None:
         """Store the module's weights under the key."""

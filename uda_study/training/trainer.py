@@ -15,7 +15,7 @@ from uda_study.training.checkpoint import CheckpointStore
 from uda_study.training.ranks import Ranks
 from uda_study.training.reporter import Reporter
 from uda_study.training.stage_cache import StageCache, stage_key
-from uda_study.training.step import Precision, Stepper
+from uda_study.training.step import Precision, Stepper, derive_seed
 from uda_study.training.task_data import Batches, TaskData
 from uda_study.types import JSON
 
@@ -81,6 +81,8 @@ class Trainer:
         self._resume = self._latest()
         if self._resume is not None:
             self.record = Record(**self._resume["record"])
+            if not place.ranks.leads:
+                self.record.scores = {}
 
     def train(self) -> Record:
         """Run every stage that is not done yet and return what happened.
@@ -139,12 +141,16 @@ class Trainer:
         settings, ranks = self.settings, self.place.ranks
         resumed = self._take_resume(number)
         if resumed is None and stage.begin is not None:
+            torch.manual_seed(derive_seed(settings.seed, stage.name, "begin"))
             stage.begin()
         stepper = Stepper(stage.trainable, stage.name, settings.seed, settings.precision, ranks)
         drawn = 0
         if resumed is not None:
             stepper.load_state(resumed["stepper"])
             drawn = resumed["drawn"]
+            if stage.shared is None:
+                # It may have died between the checkpoint and its report; a repeat does no harm.
+                self.place.reporter.report(self.record.step, self.record.scores)
         batches = Batches(
             self.data.sampler(stage, settings.seed), stage, ranks, settings.device, drawn
         )

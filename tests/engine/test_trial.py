@@ -1,0 +1,139 @@
+import json
+import math
+
+import pandas as pd
+import pytest
+import torch
+
+from uda_study.engine.trial import read_result, run_trial
+from uda_study.training.package import load_package
+from uda_study.training.reporter import MemoryReporter, Stopped
+from uda_study.training.round_trip import predicts_the_same
+from uda_study.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+FILES = {
+    "cases.csv", "curves.csv", "curves.png", "overlays.png", "model", "result.json",
+    "round_trip.json",
+}  # fmt: skip
+BLIND = {"blind/entropy", "blind/entropy_fg", "blind/consistency"}
+
+
+def run(spec, job, reporter=None):
+    return run_trial(spec, job, reporter or MemoryReporter(), CPU)
+
+
+@pytest.mark.parametrize("method", ["no_adaptation", "dam", "target_supervised"])
+def test_a_training_leaves_its_files_and_finite_scores(make_spec, job, study, method):
+    spec, reporter = make_spec(method), MemoryReporter()
+    result = run(spec, job, reporter)
+    folder = job.trial_folder(spec.key)
+
+    assert (result.status, result.message, result.key) == ("complete", None, spec.key)
+    assert result.step == (8 if method == "dam" else 0)
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert all(math.isfinite(value) for value in result.scores.values())
+    assert result.scores.keys() >= BLIND | {"test/dice", "oracle/dice", "test/js", "oracle/js"}
+    assert [step for step, _ in reporter.reports] == ([2, 4, 6, 8] if method == "dam" else [0])
+    assert reporter.reports[-1][1].items() <= result.scores.items()
+
+    cases = pd.read_csv(folder / "cases.csv")
+    (data,) = study.data.values()
+    for role in ("target_val", "target_test"):
+        assert set(cases[cases["role"] == role]["case"]) == set(data.split.roles[role])
+    model, config = load_package(folder / "model")
+    assert (config.method, config.trial, config.study) == (method, spec.key, study.id)
+    assert config.preprocessing == job.preprocessing
+    assert predicts_the_same(folder / "model", folder)
+    assert model.task == data.task
+
+
+def test_no_adaptation_has_a_blind_score_of_zero_and_the_upper_bound_none(make_spec, job):
+    assert run(make_spec("no_adaptation"), job).scores["blind/score"] == 0.0
+    assert "blind/score" not in run(make_spec("target_supervised"), job).scores
+    dam = run(make_spec("dam"), job).scores
+    assert "blind/critic_w" in dam
+    assert "test/dice_before" in dam
+
+
+def test_the_segmenter_is_trained_once_for_method_and_baseline(make_spec, job):
+    first = run(make_spec("no_adaptation"), job)
+    second = run(make_spec("dam"), job)
+    trained = [r.scores["cost/shared_stages_trained"] for r in (first, second)]
+    assert trained == [1.0, 0.0]
+    assert second.scores["test/dice_before"] == first.scores["test/dice"]
+
+
+def test_a_finished_training_returns_its_stored_result(make_spec, job, monkeypatch):
+    spec = make_spec()
+    result = run(spec, job)
+    monkeypatch.setattr(Trainer, "train", None)
+    reporter = MemoryReporter()
+    assert run(spec, job, reporter) == result
+    assert reporter.reports == []
+
+
+def test_a_bug_gives_a_failed_result_with_its_traceback(make_spec, job, monkeypatch):
+    spec = make_spec()
+
+    def broken(self):
+        raise RuntimeError("no such layer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train", broken)
+        result = run(spec, job)
+    assert (result.status, result.message) == ("failed", "RuntimeError: no such layer")
+    folder = job.trial_folder(spec.key)
+    assert "in broken" in (folder / "error.txt").read_text()
+    assert read_result(folder) == result
+    # Once its cause is mended it is trained, and nothing speaks of the error any more.
+    assert run(spec, job).status == "complete"
+    assert {path.name for path in folder.iterdir()} == FILES
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_loss_that_is_not_finite_gives_a_diverged_result(make_spec, job):
+    spec = make_spec(**{"adversarial_weight": 1e30, "optim.lr": 1e30})
+    result = run(spec, job)
+    assert result.status == "diverged"
+    assert "adapt" in result.message
+    assert "is not finite" in result.message
+    assert result.scores == {}
+    folder = job.trial_folder(spec.key)
+    assert not (folder / "error.txt").exists()
+    assert not (folder / "checkpoints").exists()
+    assert run(spec, job) == result
+
+
+def test_a_training_that_is_stopped_keeps_its_checkpoints_and_goes_on(make_spec, job):
+    spec = make_spec()
+
+    class Stopping(MemoryReporter):
+        def report(self, step, scores) -> None:
+            super().report(step, scores)
+            if step == 4:
+                raise Stopped
+
+    stopping = Stopping()
+    with pytest.raises(Stopped):
+        run(spec, job, stopping)
+    assert read_result(job.trial_folder(spec.key)) is None
+    reporter = MemoryReporter()
+    result = run(spec, job, reporter)
+    assert [step for step, _ in reporter.reports] == [4, 6, 8]
+    assert reporter.reports[0] == stopping.reports[-1]
+    assert result.status == "complete"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"key": "a", "status'])
+def test_a_damaged_result_is_none(tmp_path, text):
+    (tmp_path / "result.json").write_text(text)
+    assert read_result(tmp_path) is None
+
+
+def test_the_anchors_of_equal_source_models_are_computed_once(make_spec, job):
+    run(make_spec("dam"), job)
+    anchors = list((job.home.cache / "stages" / "anchors").iterdir())
+    run(make_spec("no_adaptation"), job)
+    assert list((job.home.cache / "stages" / "anchors").iterdir()) == anchors
+    assert set(json.loads(anchors[0].read_text())) == {"lower", "upper"}

@@ -1,0 +1,91 @@
+import json
+
+import pytest
+import torch
+
+from uda_study.training.blind import Anchors, BlindScorer
+from uda_study.training.ranks import Ranks
+from uda_study.training.task_data import Batches
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def trained(make_method, make_trainer):
+    """A source segmenter that is surer on its own domain than on the other."""
+    method = make_method("no_adaptation", segmenter__steps=40, segmenter__width=4)
+    make_trainer(method).train()
+    return method
+
+
+def test_no_adaptation_scores_exactly_zero(trained, data):
+    scorer = BlindScorer(trained, data, CPU, images=6, seed=0)
+    anchors = scorer.anchors()
+    assert any(anchors.upper[name] > anchors.lower[name] + 1e-3 for name in anchors.upper)
+    assert scorer.scores(anchors)["blind/score"] == 0.0
+
+
+def test_the_source_model_on_source_validation_would_score_one(trained, data):
+    scorer = BlindScorer(trained, data, CPU, images=6, seed=0)
+    anchors = scorer.anchors()
+    scorer._target = scorer._sample("source_val")
+    assert scorer.scores(anchors)["blind/score"] == pytest.approx(1.0)
+
+
+def test_every_validator_has_a_score_of_its_own(trained, data):
+    scores = BlindScorer(trained, data, CPU, images=4, seed=0).scores(None)
+    assert set(scores) == {"blind/entropy", "blind/entropy_fg", "blind/consistency"}
+    assert not trained.training
+
+
+def test_the_probe_is_fixed_by_the_seed(trained, data):
+    def probe(seed: int):
+        return BlindScorer(trained, data, CPU, images=4, seed=seed)._target
+
+    assert torch.equal(probe(0), probe(0))
+    assert not torch.equal(probe(0), probe(1))
+    assert probe(0).shape == (4, 1, 16, 16)
+
+
+def test_a_method_without_a_source_segmenter_has_no_anchors(make_method, data):
+    scorer = BlindScorer(make_method("target_supervised"), data, CPU, images=2, seed=0)
+    assert scorer.anchors() is None
+
+
+def test_a_critic_adds_its_distance(make_method, data):
+    method = make_method("dam")
+    scorer = BlindScorer(method, data, CPU, images=2, seed=0)
+    assert "blind/critic_w" not in scorer.scores(None)
+    stage = method.stages()[-1]
+    batch = Batches(data.sampler(stage, 0), stage, Ranks(), CPU)()
+    scores = scorer.scores(None, batch)
+    with torch.no_grad():
+        assert scores["blind/critic_w"] == -float(method.critic_distance(batch))
+
+
+def test_stored_anchors_are_read_back_and_not_computed_again(tmp_path):
+    path = tmp_path / "anchors" / "key.json"
+    computed = []
+
+    def compute() -> Anchors:
+        computed.append(1)
+        return Anchors({"entropy": -0.5}, {"entropy": -0.1})
+
+    first = Anchors.cached(path, compute)
+    assert Anchors.cached(path, compute) == first
+    assert len(computed) == 1
+    assert [p.name for p in path.parent.iterdir()] == ["key.json"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"lower": {}'])
+def test_damaged_anchors_are_computed_again(tmp_path, text):
+    path = tmp_path / "key.json"
+    path.write_text(text)
+    anchors = Anchors({"entropy": 0.0}, {"entropy": 1.0})
+    assert Anchors.cached(path, lambda: anchors) == anchors
+    assert json.loads(path.read_text())["upper"] == {"entropy": 1.0}
+
+
+def test_no_anchors_are_stored_where_there_are_none(tmp_path):
+    assert Anchors.cached(tmp_path / "key.json", lambda: None) is None
+    assert list(tmp_path.iterdir()) == []
