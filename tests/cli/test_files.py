@@ -98,17 +98,17 @@ def test_a_home_that_is_a_file_is_invalid_input(call, study_file, tmp_path, comm
     assert "Traceback" not in ended.err
 
 
-def test_an_unknown_study_is_named_with_those_that_there_are(call, tmp_path):
+def test_an_unknown_study_is_named_with_those_that_are_near(call, tmp_path):
     ended = call("resume", "tyni", "--home", "home")
     assert ended.code == 2
-    assert "unknown study, got 'tyni'; none was run in home" in ended.err
+    assert "unknown study, got 'tyni'; no study of that name was run here" in ended.err
     for name in ("tiny-1", "tiny-2"):
         (tmp_path / "home" / "studies" / name).mkdir(parents=True)
         (tmp_path / "home" / "studies" / name / "study.yaml").touch()
-    ended = call("resume", "tyni", "--home", "home")
-    assert "unknown study, got 'tyni'; choose from tiny-1, tiny-2" in ended.err
+    ended = call("resume", "tyny-1", "--home", "home")
     assert ended.code == 2
-    assert "names more than one study, got 'tiny'" in call("resume", "tiny", "--home", "home").err
+    assert "unknown study, got 'tyny-1'; did you mean tiny-1" in ended.err
+    assert "names more than one, got 'tiny'" in call("resume", "tiny", "--home", "home").err
 
 
 def test_init_writes_files_that_validate_and_overwrites_none(call, tmp_path):

@@ -61,9 +61,7 @@ def make_queue(cells: int = 2, num_samples: int = NUM_SAMPLES, metric="blind/sco
         works.append(
             CellWork(
                 cell=cell,
-                search=CellSearch(
-                    cell.key, SPACE, SearchSpec(num_samples=num_samples), [PUBLISHED]
-                ),
+                search=CellSearch(cell.key, SPACE, spec, [PUBLISHED]),
                 halving=Halving(SchedulerSpec(grace_period=2, reduction_factor=2), STEPS[-1]),
                 num_samples=num_samples,
                 search_spec=search_spec,

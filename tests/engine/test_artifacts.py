@@ -14,8 +14,7 @@ def test_structures_are_averaged_in_a_case_then_cases_in_a_subject_then_subjects
     cases = table(
         ("a1", "a", "target_test", "box", "dice", "after", 0.2),
         ("a1", "a", "target_test", "core", "dice", "after", 0.4),  # a1: 0.3
-        ("a2", "a", "target_test", "box", "dice", "after", 0.8),
-        ("a2", "a", "target_test", "core", "dice", "after", 1.0),  # a2: 0.9, a: 0.6
+        ("a2", "a", "target_test", "box", "dice", "after", 0.9),  # a2: 0.9, a: 0.6
         ("b1", "b", "target_test", "box", "dice", "after", 1.0),
         ("b1", "b", "target_test", "core", "dice", "after", 1.0),  # b: 1.0
     )

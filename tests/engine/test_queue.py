@@ -207,7 +207,11 @@ def test_a_line_that_was_removed_from_the_journal_costs_its_training_alone(whole
     for index in range(0, 60, 3):
         events = whole.journal[:60]
         removed = events.pop(index)
-        assert len(resumed(events).run()) == len(whole.queue.results), f"without {removed}"
+        simulation = resumed(events)
+        specs = [simulation.queue.specs[key] for key in simulation.run()]
+        assert len(specs) == len(whole.queue.results), f"without {removed}"
+        numbers = {(s.cell, s.number) for s in specs if s.kind == "search"}
+        assert len(numbers) == 2 * NUM_SAMPLES, f"without {removed}"
 
 
 def test_a_journal_on_disk_resumes_the_same_study(whole, tmp_path):

@@ -19,6 +19,17 @@ FILES = {
 BLIND = {"blind/entropy", "blind/entropy_fg", "blind/consistency"}
 
 
+class Stopping(MemoryReporter):
+    def __init__(self, at_step: int) -> None:
+        super().__init__()
+        self.at_step = at_step
+
+    def report(self, step, scores) -> None:
+        super().report(step, scores)
+        if step == self.at_step:
+            raise Stopped
+
+
 def run(spec, job, reporter=None):
     return run_trial(spec, job, reporter or MemoryReporter(), CPU)
 
@@ -86,6 +97,9 @@ def test_a_bug_gives_a_failed_result_with_its_traceback(make_spec, job, monkeypa
     folder = job.trial_folder(spec.key)
     assert "in broken" in (folder / "error.txt").read_text()
     assert read_result(folder) == result
+    with pytest.raises(Stopped):
+        run(spec, job, Stopping(at_step=2))
+    assert read_result(folder) is None  # cut off, and not failed any more
     # Once its cause is mended it is trained, and nothing speaks of the error any more.
     assert run(spec, job).status == "complete"
     assert {path.name for path in folder.iterdir()} == FILES
@@ -107,14 +121,7 @@ def test_a_loss_that_is_not_finite_gives_a_diverged_result(make_spec, job):
 
 def test_a_training_that_is_stopped_keeps_its_checkpoints_and_goes_on(make_spec, job):
     spec = make_spec()
-
-    class Stopping(MemoryReporter):
-        def report(self, step, scores) -> None:
-            super().report(step, scores)
-            if step == 4:
-                raise Stopped
-
-    stopping = Stopping()
+    stopping = Stopping(at_step=4)
     with pytest.raises(Stopped):
         run(spec, job, stopping)
     assert read_result(job.trial_folder(spec.key)) is None

@@ -99,18 +99,18 @@ def test_the_chosen_setting_is_confirmed_on_every_fold_and_seed(spec: StudySpec)
     chosen = search_trial(folds, "study", cell, 3, {"optim.lr": 1e-4})
     trials = confirm_trials(folds, "study", cell, [chosen])
     assert [(t.number, t.fold, t.seed) for t in trials] == [
-        (3, 0, 0), (3, 0, 1), (3, 0, 2), (3, 1, 0), (3, 1, 1), (3, 1, 2),
+        (3, 0, 1), (3, 0, 2), (3, 0, 3), (3, 1, 1), (3, 1, 2), (3, 1, 3),
     ]  # fmt: skip
     assert all(trial.params == chosen.params for trial in trials)
     assert len({trial.key for trial in trials}) == 6
 
 
-def test_baselines_also_train_with_the_seed_of_the_search(spec: StudySpec) -> None:
-    seeded = spec.model_copy(update={"search": spec.search.model_copy(update={"seed": 9})})
-    trials = baseline_trials(seeded, baseline_cells(seeded)[0], "study")
-    assert [(trial.fold, trial.seed) for trial in trials] == [(0, 0), (0, 1), (0, 2), (0, 9)]
-    unseeded = baseline_trials(spec, baseline_cells(spec)[0], "study")
-    assert [(trial.fold, trial.seed) for trial in unseeded] == [(0, 0), (0, 1), (0, 2)]
+def test_baselines_are_trained_on_every_fold_and_seed_of_the_confirmations(
+    spec: StudySpec,
+) -> None:
+    folds = spec.model_copy(update={"data": spec.data.model_copy(update={"folds": 2})})
+    trials = baseline_trials(folds, baseline_cells(folds)[0], "study")
+    assert [(t.fold, t.seed) for t in trials] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
 
 
 def test_a_cell_that_searches_nothing_has_one_trial(spec: StudySpec) -> None:
@@ -143,7 +143,7 @@ def test_a_smoke_run_is_the_first_two_cells_in_short(tmp_path: Path) -> None:
     assert [cell.key for cell in cells(short)] == [cell.key for cell in cells(spec)[:2]]
     assert short.name == "dam_depth-smoke"
     assert short.search.num_samples == 2
-    assert short.confirm.seeds == (0,)
+    assert short.confirm.seeds == (1,)
     assert short.fixed["steps"] == short.fixed["segmenter.steps"] == 4
     assert "steps" not in short.parameters
     assert "dam.segmenter.steps" not in short.fixed

@@ -29,43 +29,44 @@ def with_scheduler(spec: StudySpec, **values: object) -> StudySpec:
 def test_a_plan_counts_trainings_and_shared_segmenters(spec: StudySpec) -> None:
     made = plan(spec, cells(spec))
     assert (made.cells, made.search_trials, made.confirmations, made.baselines) == (6, 24, 18, 12)
-    # Source and target, two directions, three seeds of which the search uses one.
-    assert made.shared_stages == 12
+    # Source and target, two directions, three seeds; and the source with the search's seed.
+    assert made.shared_stages == 14
     assert made.seconds is None
     assert made.lines() == (
-        "plan  6 cells, 24 search trials + 18 confirmations + 12 baselines, 12 segmenters",
+        "plan  6 cells, 24 search trials + 18 confirmations + 12 baselines, 14 segmenters",
         f"      {made.steps} steps, 1 trainings at once, time unknown, disk unknown",
     )
 
 
 def test_without_early_stopping_steps_add_up(spec: StudySpec) -> None:
     made = plan(with_scheduler(spec, type="none"), cells(spec))
-    assert made.steps == (24 + 18) * 1000 + 12 * 100
+    assert made.steps == (24 + 18) * 1000 + 14 * 100
 
 
 def test_early_stopping_shortens_the_search_only(spec: StudySpec) -> None:
     stopped = with_scheduler(spec, max_t=1000, grace_period=100, reduction_factor=10)
     made = plan(stopped, cells(spec))
     # Every trial trains 100 steps and one in ten the other 900.
-    assert made.steps == 24 * 190 + 18 * 1000 + 12 * 100
+    assert made.steps == 24 * 190 + 18 * 1000 + 14 * 100
 
 
 def test_time_is_shared_by_the_cores(spec: StudySpec) -> None:
     whole = with_scheduler(spec, type="none")
     cost = {"dam": 0.01, "segmenter": 0.02}
     alone = plan(whole, cells(spec), cost, cores=1)
-    assert alone.seconds == pytest.approx(42_000 * 0.01 + 1200 * 0.02)
+    assert alone.seconds == pytest.approx(42_000 * 0.01 + 1400 * 0.02)
     four = plan(whole, cells(spec), cost, cores=4)
     assert four.parallel == 4
-    assert four.seconds == pytest.approx((42_000 * 0.01 + 1200 * 0.02) / 4)
-    assert "about 7 min 24 s" in alone.lines()[1]
+    assert four.seconds == pytest.approx((42_000 * 0.01 + 1400 * 0.02) / 4)
+    assert "about 7 min 28 s" in alone.lines()[1]
     assert plan(whole, cells(spec), {"dam": 0.01}).seconds is None
 
 
 def test_disk_is_forecast_from_the_sizes_of_checkpoints(spec: StudySpec) -> None:
     size = {"dam": 10, "no_adaptation": 1, "target_supervised": 1}
     made = plan(spec, cells(spec), None, 2, size)
-    assert made.disk_bytes == 18 * 10 + 12 * 1 + (2 * 2 + 3) * 10
+    # The models of all trainings, and the checkpoints of the two that run.
+    assert made.disk_bytes == (24 + 18) * 10 + 12 * 1 + 2 * 2 * 3 * 10
 
 
 def test_notes_name_what_should_not_surprise(tmp_path: Path) -> None:

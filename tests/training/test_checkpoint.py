@@ -68,10 +68,11 @@ def test_checkpoints_that_are_all_damaged_are_an_error(store):
 
 
 def test_a_draft_that_a_crash_left_is_ignored(store):
-    store.save(1, {"number": 1})
     draft = store.folder / ".draft-000000002-4711"
-    draft.mkdir()
+    draft.mkdir(parents=True)
     (draft / "state.pt").write_bytes(b"half")
+    assert store.load() is None
+    store.save(1, {"number": 1})
     assert store.load() == {"number": 1}
     store.save(3, {"number": 3})
     assert kept(store) == [1, 3]

@@ -34,7 +34,7 @@ data:
   patch_size: [128, 128]              # voxels of that grid
 search: {alg: tpe, num_samples: 8, seed: 0}
 scheduler: {type: asha, grace_period: 100, reduction_factor: 3}
-confirm: {top_k: 1, seeds: [0, 1, 2]}
+confirm: {top_k: 1, seeds: [1, 2, 3]}
 baselines: [no_adaptation, target_supervised]
 parameters:
   optim.lr:           {type: float, low: 1e-4, high: 1e-3, log: true}

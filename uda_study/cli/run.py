@@ -121,12 +121,13 @@ def opening(study: Study) -> list[str]:
 
 def make_plan(study: Study) -> Plan:
     """Return the study's plan, with times found by a step of each method."""
-    from uda_study.engine.timing import seconds_per_step
+    from uda_study.engine.timing import measure
     from uda_study.study.plan import plan
 
     task = next(iter(study.data.values())).task
-    costs = seconds_per_step(study.all_cells, task)
-    return plan(study.spec, study.cells, costs, os.cpu_count() or 1)
+    costs = measure(study.all_cells, task)
+    cores = os.cpu_count() or 1
+    return plan(study.spec, study.cells, costs.seconds, cores, costs.model_bytes)
 
 
 def _tell(outcome: Outcome, screen: Screen, home: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from uda_study import plugins
 from uda_study.method import Batch, Method, Stage
 from uda_study.study.hyper import hyper_names, resolve_hyper
 from uda_study.study.trial import Cell
-from uda_study.training.step import Stepper
+from uda_study.training.step import Stepper, begin_stage
 from uda_study.types import Task
 
 SHARED = "segmenter"
@@ -20,26 +21,36 @@ SHARED = "segmenter"
 _WARM_UP = "critic.warm_up"
 
 
-def seconds_per_step(cells: Sequence[Cell], task: Task) -> dict[str, float]:
-    """Return seconds per step by method, and of a shared stage, on one thread of the CPU.
+@dataclass(frozen=True)
+class Costs:
+    """Seconds per step by method and of a shared stage, and the bytes of each method's model."""
+
+    seconds: dict[str, float]
+    model_bytes: dict[str, int]
+
+
+def measure(cells: Sequence[Cell], task: Task) -> Costs:
+    """Return what the methods cost on one thread of the CPU.
 
     Each method does one step on noise to warm up and one that is timed, in its first cell.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     found: dict[str, float] = {}
+    sizes: dict[str, int] = {}
     try:
         for cell in {cell.method: cell for cell in reversed(cells)}.values():
             plugin = plugins.load("methods", cell.method, Method)
             names = {_WARM_UP: 0} if _WARM_UP in hyper_names(plugin) else {}
             method: Method[Any] = plugin(resolve_hyper(plugin, {**cell.constants, **names}), task)
+            sizes[cell.method] = sum(t.nbytes for t in method.state_dict().values())
             for stage in method.stages():
                 name = cell.method if stage.shared is None else SHARED
                 if name not in found:
                     found[name] = _time(stage, task)
     finally:
         torch.set_num_threads(threads)
-    return found
+    return Costs(found, sizes)
 
 
 def _time(stage: Stage, task: Task) -> float:
@@ -47,8 +58,7 @@ def _time(stage: Stage, task: Task) -> float:
     image = torch.randn(size, task.in_channels, *task.patch_size)
     label = torch.randint(task.num_classes, (size, *task.patch_size))
     batch = Batch(image, label, image, label)
-    if stage.begin is not None:
-        stage.begin()
+    begin_stage(stage, seed=0)
     stepper = Stepper(stage.trainable, stage.name)
     stepper.step(lambda: batch)
     started = time.perf_counter()

@@ -49,6 +49,9 @@ def run_trial(
     if stored is not None and stored.status != "failed":
         return stored
     folder.mkdir(parents=True, exist_ok=True)
+    if ranks.leads:
+        # Should this one be cut off, it has no result, rather than that of the failed one before.
+        (folder / RESULT).unlink(missing_ok=True)
     started = time.monotonic()
     try:
         training = _Training(spec, job, reporter, device, ranks)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import nn
 
-from uda_study.nets.layers import ConvLayer, NormName, conv
+from uda_study.nets.layers import ConvLayer, NormName, conv, crop, pixel_shuffle
 from uda_study.nets.segmenter import Layers, Segmenter, State
 
 # Per stage: channels as a multiple of the width, stride, dilation.
@@ -13,13 +12,14 @@ _STAGES = (
     (1, 1, 1), (1, 1, 1), (2, 2, 1), (2, 1, 1), (4, 2, 1), (4, 1, 1), (4, 1, 2), (4, 1, 4),
     (4, 1, 1),
 )  # fmt: skip
+_COARSE = 4  # the product of the strides
 
 
 class DilatedFCN(Segmenter):
     """Nine 3x3 convolutions, a quarter of the size from the fifth on, and a 1x1 as the head.
 
-    Every stage is a group, so the depth is 1 to 9. The logits are brought back to the image's
-    size by linear interpolation.
+    Every stage is a group, so the depth is 1 to 9. The head gives each coarse voxel's logits at full
+    size (sub-pixel convolution, Shi et al., CVPR 2016): interpolated ones lose thin structures.
     """
 
     group_ends = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
@@ -48,7 +48,8 @@ class DilatedFCN(Segmenter):
                 bias=norm == "none",
             )
             groups.append(Layers(ConvLayer(convolution, norm, dropout)))
-        groups.append(_Head(conv(dims, (channels[-1], num_classes), kernel=1, bias=True)))
+        fine = num_classes * _COARSE**dims
+        groups.append(_Head(conv(dims, (channels[-1], fine), kernel=1, bias=True)))
         super().__init__(groups, [*channels[1:], num_classes])
 
 
@@ -59,8 +60,4 @@ class _Head(nn.Module):
 
     def forward(self, state: State) -> State:
         image, features = state
-        mode = "bilinear" if image.dim() == 4 else "trilinear"
-        logits = F.interpolate(
-            self.classify(features), size=image.shape[2:], mode=mode, align_corners=False
-        )
-        return image, logits
+        return image, crop(pixel_shuffle(self.classify(features), _COARSE), image.shape[2:])

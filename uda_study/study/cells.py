@@ -176,11 +176,7 @@ def confirm_trials(
 
 
 def baseline_trials(spec: StudySpec, cell: Cell, study: str) -> tuple[TrialSpec, ...]:
-    """Return the trainings of a baseline: every fold and seed, and fold 0 with the search's seed.
-
-    The last one is what the search trials are measured against.
-    """
-    pairs = [(fold, seed) for fold in range(spec.data.folds) for seed in spec.confirm.seeds]
+    """Return the trainings of a baseline: every fold and seed, as of what is confirmed."""
     return tuple(
         TrialSpec(
             study=study,
@@ -193,7 +189,8 @@ def baseline_trials(spec: StudySpec, cell: Cell, study: str) -> tuple[TrialSpec,
             seed=seed,
             params=dict(cell.constants),
         )
-        for fold, seed in dict.fromkeys([*pairs, (0, spec.search.seed)])
+        for fold in range(spec.data.folds)
+        for seed in spec.confirm.seeds
     )
 
 

@@ -79,10 +79,14 @@ class SchedulerSpec(_Model):
 
 
 class ConfirmSpec(_Model):
-    """How often the chosen setting of a cell is trained anew before it is ranked."""
+    """How often the chosen setting of a cell is trained anew before it is ranked.
+
+    Seeds other than the search's make the confirmation a fresh one: the search chose what did well
+    with its own.
+    """
 
     top_k: PositiveInt = 1
-    seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1)
+    seeds: tuple[Seed, ...] = Field((1, 2, 3), min_length=1)
 
 
 class ResourcesSpec(_Model):

@@ -24,6 +24,8 @@ from uda_study.types import JSON
 _SHARED_LENGTH = "segmenter.steps"
 _OWN_LENGTHS = ("steps", "critic.warm_up")
 _MEGABYTE = 1e6
+# A checkpoint holds two moments of an optimiser beside each weight, at most.
+_CHECKPOINT_SHARE = 3
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Plan:
 
     ``shared_stages`` counts the segmenters that trainings start from or are; ``steps`` is the total
     over all trainings with early stopping as expected; ``seconds`` is wall time on the given
-    cores; ``disk_bytes`` what checkpoints take at most.
+    cores; ``disk_bytes`` what models and checkpoints take at most.
     """
 
     cells: int
@@ -57,7 +59,7 @@ class Plan:
         disk = (
             "disk unknown"
             if self.disk_bytes is None
-            else f"{self.disk_bytes / _MEGABYTE:.0f} MB of checkpoints"
+            else f"{self.disk_bytes / _MEGABYTE:.0f} MB of models"
         )
         cost = f"      {self.steps} steps, {self.parallel} trainings at once, {time}, {disk}"
         return (trained, cost, *(f"note  {note}" for note in self.notes))
@@ -82,12 +84,12 @@ def plan(
     cells: Sequence[Cell],
     seconds_per_step: Mapping[str, float] | None = None,
     cores: int = 1,
-    checkpoint_bytes: Mapping[str, int] | None = None,
+    model_bytes: Mapping[str, int] | None = None,
 ) -> Plan:
     """Return the plan of a validated study.
 
     ``seconds_per_step`` is keyed by method, and by ``segmenter`` for the source segmenter's
-    training; ``checkpoint_bytes`` by method.
+    training; ``model_bytes`` by method.
     """
     study = study_id(spec.to_json())
     searches: list[TrialSpec] = []
@@ -112,7 +114,9 @@ def plan(
         parallel=parallel,
         steps=round(sum(by_cost.values())),
         seconds=time,
-        disk_bytes=_disk(spec, [*confirmations, *baselines], checkpoint_bytes or {}, parallel),
+        disk_bytes=_disk(
+            spec, [*searches, *confirmations, *baselines], model_bytes or {}, parallel
+        ),
         notes=tuple(_notes(spec, cells, time)),
     )
 
@@ -179,15 +183,15 @@ def _time(
 
 
 def _disk(
-    spec: StudySpec, kept: Sequence[TrialSpec], checkpoint_bytes: Mapping[str, int], parallel: int
+    spec: StudySpec, kept: Sequence[TrialSpec], model_bytes: Mapping[str, int], parallel: int
 ) -> int | None:
-    """Return the most that checkpoints take: one per final training, and those of the search."""
+    """Return the most that is stored: every training's model, and checkpoints while it runs."""
     methods = {trial.method for trial in kept}
-    if not methods or not methods <= set(checkpoint_bytes):
+    if not methods or not methods <= set(model_bytes):
         return None
-    largest = max(checkpoint_bytes[method] for method in methods)
-    searching = spec.checkpoint.num_to_keep * parallel
-    return sum(checkpoint_bytes[trial.method] for trial in kept) + searching * largest
+    running = spec.checkpoint.num_to_keep * parallel * _CHECKPOINT_SHARE
+    largest = max(model_bytes[method] for method in methods)
+    return sum(model_bytes[trial.method] for trial in kept) + running * largest
 
 
 def _notes(spec: StudySpec, cells: Sequence[Cell], time: float | None) -> Iterator[str]:

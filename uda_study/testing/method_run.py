@@ -12,7 +12,7 @@ from torch import Tensor
 
 from uda_study.method import Batch, Hyper, Method, Stage
 from uda_study.training.ranks import Ranks
-from uda_study.training.step import Precision, Stepper
+from uda_study.training.step import Precision, Stepper, begin_stage
 from uda_study.types import Task
 
 AnyMethod = type[Method[Any]]
@@ -125,8 +125,7 @@ class Run:
         """Begin each stage in turn."""
         part = (self.ranks.rank, self.ranks.size)
         for stage in self.method.stages():
-            if stage.begin is not None:
-                stage.begin()
+            begin_stage(stage, self.seed)
             stepper = Stepper(stage.trainable, stage.name, self.seed, self.precision, self.ranks)
             yield stage, stepper, RandomDraws(self.task, stage, self.samples, self.seed, part)
 

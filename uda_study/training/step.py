@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from uda_study.errors import Diverged, TrainingError
-from uda_study.method import Batch, Player, Trainable, Update
+from uda_study.method import Batch, Player, Stage, Trainable, Update
 from uda_study.training.ranks import Ranks
 
 Precision = Literal["fp32", "bf16"]
@@ -28,6 +28,13 @@ def derive_seed(*parts: object) -> int:
     """
     digest = hashlib.sha256(repr(parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def begin_stage(stage: Stage, seed: int) -> None:
+    """Let the stage prepare itself before its first step, with random numbers of its own."""
+    if stage.begin is not None:
+        torch.manual_seed(derive_seed(seed, stage.name, "begin"))
+        stage.begin()
 
 
 class Stepper:

@@ -15,7 +15,7 @@ from uda_study.training.checkpoint import CheckpointStore
 from uda_study.training.ranks import Ranks
 from uda_study.training.reporter import Reporter
 from uda_study.training.stage_cache import StageCache, stage_key
-from uda_study.training.step import Precision, Stepper, derive_seed
+from uda_study.training.step import Precision, Stepper, begin_stage
 from uda_study.training.task_data import Batches, TaskData
 from uda_study.types import JSON
 
@@ -140,9 +140,8 @@ class Trainer:
     def _run(self, number: int, stage: Stage, own_steps: int) -> None:
         settings, ranks = self.settings, self.place.ranks
         resumed = self._take_resume(number)
-        if resumed is None and stage.begin is not None:
-            torch.manual_seed(derive_seed(settings.seed, stage.name, "begin"))
-            stage.begin()
+        if resumed is None:
+            begin_stage(stage, settings.seed)
         stepper = Stepper(stage.trainable, stage.name, settings.seed, settings.precision, ranks)
         drawn = 0
         if resumed is not None:

@@ -1,0 +1,131 @@
+import pytest
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+from simulation import STEPS, make_queue, scores_of
+
+from uda_study.engine.journal import Finished, Journal, Reported, Started
+from uda_study.engine.trial import write_result
+from uda_study.engine.tuning import Foreman, QueueScheduler, QueueSearcher
+from uda_study.study.trial import TrialResult, TrialSpec
+from uda_study.testing.fakes import MemoryRunLog
+
+
+class Trial:
+    """What Tune's scheduler is given of a trial."""
+
+    def __init__(self, trial_id: str) -> None:
+        self.trial_id = trial_id
+
+
+class Tune:
+    """Asks and tells in the order of a Tune run, one trial after another, without any process."""
+
+    def __init__(self, foreman: Foreman) -> None:
+        self.foreman = foreman
+        self.searcher = QueueSearcher(foreman)
+        self.scheduler = QueueScheduler(foreman)
+        self.count = 0
+
+    def begin(self) -> tuple[str, TrialSpec] | object:
+        trial_id = str(self.count)
+        self.count += 1
+        config = self.searcher.suggest(trial_id)
+        if not isinstance(config, dict):
+            return config
+        return trial_id, TrialSpec.from_json(config["spec"])
+
+    def report(self, trial_id: str, step: int, scores: dict[str, float]) -> bool:
+        result = {"step": step, "training_iteration": 1, "config": {}, **scores}
+        decision = self.scheduler.on_trial_result(None, Trial(trial_id), result)
+        return decision == TrialScheduler.STOP
+
+    def train(self, trial_id: str, spec: TrialSpec) -> None:
+        for step in STEPS:
+            if self.report(trial_id, step, scores_of(spec, step)):
+                break
+        else:
+            self.leave(spec, "complete")
+        self.searcher.on_trial_complete(trial_id)
+
+    def leave(self, spec: TrialSpec, status) -> None:
+        folder = self.foreman.job.trial_folder(spec.key)
+        folder.mkdir(parents=True)
+        scores = scores_of(spec, 8) if status == "complete" else {}
+        write_result(folder, TrialResult(spec.key, status, 8, scores))
+
+
+@pytest.fixture
+def foreman(job, tmp_path) -> Foreman:
+    journal = Journal(tmp_path / "journal.jsonl")
+    return Foreman(job, make_queue(), journal, MemoryRunLog(), lambda _: {}, lambda: None)
+
+
+def test_a_whole_study_is_written_down(foreman):
+    tune = Tune(foreman)
+    while (begun := tune.begin()) is not Searcher.FINISHED:
+        tune.train(*begun)
+    assert foreman.queue.done
+    assert foreman.halt is None
+    log, results = foreman.log, foreman.queue.results
+    assert log.finished == results
+    assert set(log.started) == set(results)
+    assert {result.status for result in results.values()} == {"complete", "pruned"}
+    replayed = make_queue()
+    replayed.replay(foreman.journal.events())
+    assert replayed.results == results
+    assert replayed.done
+
+
+def test_only_scores_are_passed_on(foreman):
+    tune = Tune(foreman)
+    trial_id, spec = tune.begin()
+    tune.report(trial_id, 2, {"blind/score": 0.5})
+    assert foreman.log.reports[spec.key] == {2: {"blind/score": 0.5}}
+    assert foreman.journal.events() == [Started(spec), Reported(spec.key, 2, {"blind/score": 0.5})]
+
+
+def test_a_failed_training_stops_the_study_and_is_not_journalled(foreman):
+    tune = Tune(foreman)
+    trial_id, spec = tune.begin()
+    tune.leave(spec, "failed")
+    tune.searcher.on_trial_complete(trial_id)
+    assert foreman.halt == "failed"
+    assert foreman.failure.key == spec.key
+    assert foreman.log.finished[spec.key].status == "failed"
+    assert tune.begin() is Searcher.FINISHED
+    assert not any(isinstance(event, Finished) for event in foreman.journal.events())
+    again = make_queue()
+    again.replay(foreman.journal.events())
+    assert again.next() == spec
+
+
+def test_a_process_that_died_too_often_is_a_failure(foreman):
+    tune = Tune(foreman)
+    trial_id, _ = tune.begin()
+    tune.searcher.on_trial_complete(trial_id, error=True)
+    assert (foreman.halt, foreman.failure.message) == ("failed", "its process died too often")
+
+
+def test_what_an_interruption_cuts_off_is_neither_finished_nor_failed(foreman):
+    tune = Tune(foreman)
+    trial_id, spec = tune.begin()
+    tune.report(trial_id, 2, {"blind/score": 0.5})
+    foreman.halt = "interrupted"
+    tune.searcher.on_trial_complete(trial_id)
+    assert foreman.failure is None
+    assert foreman.log.finished == {}
+    assert tune.begin() is Searcher.FINISHED
+    again = make_queue()
+    again.replay(foreman.journal.events())
+    assert again.next() == spec
+
+
+def test_a_slot_waits_while_others_decide_what_comes_next(foreman):
+    tune = Tune(foreman)
+    begun = []
+    while (found := tune.begin()) is not None:
+        begun.append(found)
+    assert len(begun) == 2 + 16 + 2  # confirmations are not known yet
+    for trial_id, spec in begun:
+        tune.train(trial_id, spec)
+    assert tune.begin()[1].kind == "confirm"
