@@ -6,7 +6,7 @@ import torch
 from uda_study.engine import setup
 from uda_study.engine.job import Home, load_data, open_dataset
 from uda_study.engine.setup import build_queue, own_steps, prepare_study
-from uda_study.engine.timing import seconds_per_step
+from uda_study.engine.timing import measure
 from uda_study.errors import InputError
 from uda_study.study.validate import load_study
 from uda_study.testing.fakes import LABELS
@@ -102,7 +102,9 @@ def test_a_home_that_cannot_be_written_to_is_refused(tmp_path):
 def test_the_time_of_a_step_is_known_for_methods_and_their_segmenter(study):
     (data,) = study.data.values()
     threads = torch.get_num_threads()
-    found = seconds_per_step(study.all_cells, data.task)
-    assert set(found) == {"dam", "segmenter"}
-    assert all(seconds > 0 for seconds in found.values())
+    costs = measure(study.all_cells, data.task)
+    assert set(costs.seconds) == {"dam", "segmenter"}
+    assert all(seconds > 0 for seconds in costs.seconds.values())
     assert torch.get_num_threads() == threads
+    sizes = costs.model_bytes
+    assert sizes["dam"] > sizes["no_adaptation"] == sizes["target_supervised"] > 0

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from uda_study.engine import artifacts
 from uda_study.engine.trial import read_result, run_trial
 from uda_study.training.package import load_package
 from uda_study.training.reporter import MemoryReporter, Stopped
@@ -17,6 +18,18 @@ FILES = {
     "round_trip.json",
 }  # fmt: skip
 BLIND = {"blind/entropy", "blind/entropy_fg", "blind/consistency"}
+
+
+@pytest.fixture
+def no_pictures(monkeypatch) -> None:
+    """Drawing takes longer than training; most of these tests look at other things."""
+
+    class Figure:
+        def save(self, path) -> None:
+            """Draw nothing."""
+
+    monkeypatch.setattr(artifacts, "curves_figure", lambda _: Figure())
+    monkeypatch.setattr(artifacts, "overlay_figure", lambda *_: Figure())
 
 
 class Stopping(MemoryReporter):
@@ -59,6 +72,7 @@ def test_a_training_leaves_its_files_and_finite_scores(make_spec, job, study, me
     assert model.task == data.task
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_no_adaptation_has_a_blind_score_of_zero_and_the_upper_bound_none(make_spec, job):
     assert run(make_spec("no_adaptation"), job).scores["blind/score"] == 0.0
     assert "blind/score" not in run(make_spec("target_supervised"), job).scores
@@ -67,6 +81,7 @@ def test_no_adaptation_has_a_blind_score_of_zero_and_the_upper_bound_none(make_s
     assert "test/dice_before" in dam
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_segmenter_is_trained_once_for_method_and_baseline(make_spec, job):
     first = run(make_spec("no_adaptation"), job)
     second = run(make_spec("dam"), job)
@@ -75,6 +90,7 @@ def test_the_segmenter_is_trained_once_for_method_and_baseline(make_spec, job):
     assert second.scores["test/dice_before"] == first.scores["test/dice"]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_finished_training_returns_its_stored_result(make_spec, job, monkeypatch):
     spec = make_spec()
     result = run(spec, job)
@@ -119,6 +135,7 @@ def test_a_loss_that_is_not_finite_gives_a_diverged_result(make_spec, job):
     assert run(spec, job) == result
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_training_that_is_stopped_keeps_its_checkpoints_and_goes_on(make_spec, job):
     spec = make_spec()
     stopping = Stopping(at_step=4)
@@ -138,6 +155,7 @@ def test_a_damaged_result_is_none(tmp_path, text):
     assert read_result(tmp_path) is None
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_anchors_of_equal_source_models_are_computed_once(make_spec, job):
     run(make_spec("dam"), job)
     anchors = list((job.home.cache / "stages" / "anchors").iterdir())

@@ -7,8 +7,8 @@ from torch.optim import SGD, Adam
 from torch.optim.lr_scheduler import StepLR
 
 from uda_study.errors import Diverged, TrainingError
-from uda_study.method import Batch, Player, Trainable, Update
-from uda_study.training.step import Stepper, derive_seed
+from uda_study.method import Batch, Player, Stage, Trainable, Update
+from uda_study.training.step import Stepper, begin_stage, derive_seed
 
 BATCH = Batch(torch.ones(1, 1), torch.ones(1), torch.ones(1, 1))
 
@@ -147,3 +147,15 @@ def test_seeds_depend_on_every_part():
     seeds = [derive_seed(0, "a"), derive_seed(1, "a"), derive_seed(0, "b"), derive_seed("0", "a")]
     assert len(set(seeds)) == 4
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_a_stage_begins_with_random_numbers_of_its_seed_and_name():
+    def begun(seed: int, name: str) -> float:
+        drawn = []
+        torch.rand(seed + 1)
+        stage = Stage(name, Duel(), 1, 1, "images", begin=lambda: drawn.append(torch.rand(())))
+        begin_stage(stage, seed)
+        return drawn[0].item()
+
+    assert begun(0, "adapt") == begun(0, "adapt")
+    assert len({begun(0, "adapt"), begun(1, "adapt"), begun(0, "other")}) == 3

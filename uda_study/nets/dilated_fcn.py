@@ -18,8 +18,8 @@ _COARSE = 4  # the product of the strides
 class DilatedFCN(Segmenter):
     """Nine 3x3 convolutions, a quarter of the size from the fifth on, and a 1x1 as the head.
 
-    Every stage is a group, so the depth is 1 to 9. The head gives each coarse voxel's logits at full
-    size (sub-pixel convolution, Shi et al., CVPR 2016): interpolated ones lose thin structures.
+    Every stage is a group, so the depth is 1 to 9. The head gives the logits of all voxels in a
+    coarse one (sub-pixel convolution, Shi et al., CVPR 2016): interpolation loses thin structures.
     """
 
     group_ends = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
