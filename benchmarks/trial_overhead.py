@@ -1,4 +1,4 @@
-"""Seconds that a training costs beyond its training: ours in process, ours with a worker, plain Ray.
+"""Seconds that a training costs beyond its training: ours, ours with a worker, plain Ray.
 
     python benchmarks/trial_overhead.py [TRIALS]
 
@@ -68,7 +68,7 @@ def ours(folder: Path, trials: int, workers: int) -> float:
     return (moments[-1] - moments[0]) / trials
 
 
-def _nothing(config: dict) -> None:
+def _nothing() -> None:
     ray.train.report({"step": 1})
 
 

@@ -20,8 +20,12 @@ from uda_study.study.trial import TrialResult, TrialSpec
 
 
 def drain(queue: WorkQueue) -> list[TrialSpec]:
-    """Take all that can be started now."""
-    return list(iter(queue.next, None))
+    """Take all that can be started, each as soon as the segmenter it needs is made."""
+    taken = []
+    while (spec := queue.next()) is not None:
+        queue.reported(spec.key, 0, {})
+        taken.append(spec)
+    return taken
 
 
 def end(queue: WorkQueue, spec: TrialSpec) -> None:
@@ -40,6 +44,16 @@ def test_baselines_without_labels_come_first_then_the_searches_in_turn_then_the_
         (cell, number) for number in range(NUM_SAMPLES) for cell in ("depth=g2", "depth=g4")
     ]
     assert handed[-2:] == LAST
+
+
+def test_what_would_wait_for_a_segmenter_in_the_making_is_held_back():
+    queue = make_queue()
+    handed = list(iter(queue.next, None))
+    assert handed == [*FIRST, *LAST]  # the searches start from the segmenter of the first baseline
+    queue.reported(FIRST[1].key, 0, {})
+    assert queue.next() is None
+    queue.reported(FIRST[0].key, 0, {})
+    assert queue.next().kind == "search"
 
 
 def test_every_search_begins_with_the_published_setting():

@@ -116,6 +116,18 @@ class FakePhantom(Dataset[FakePhantomOptions]):
         return Preprocessing(labels={"organ": (1,)})
 
 
+class FakeRising:
+    """A metric whose higher values are better."""
+
+    higher_is_better = True
+
+
+class FakeFalling:
+    """A metric whose lower values are better."""
+
+    higher_is_better = False
+
+
 _PLUGINS: dict[str, dict[str, type]] = {
     "methods": {
         "cycle": FakeCycle,
@@ -125,7 +137,7 @@ _PLUGINS: dict[str, dict[str, type]] = {
     },
     "datasets": {"phantom": FakePhantom},
     "validators": {"entropy": object},
-    "metrics": {},
+    "metrics": {"dice": FakeRising, "js": FakeFalling},
 }
 
 

@@ -171,6 +171,10 @@ def test_selection_by_target_labels_must_be_admitted(tmp_path: Path) -> None:
     ]
     allowed = ["metric=oracle/dice", "allow_oracle_selection=true"]
     validate(read_study(write_study(tmp_path), allowed))
+    assert problems(tmp_path, "metric=oracle/js", "allow_oracle_selection=true") == [
+        "--set metric: must be an oracle/ score that is better when higher,"
+        " got \"oracle/js\"; did you mean 'oracle/dice'?"
+    ]
     assert problems(tmp_path, "metric=test/dice", "allow_oracle_selection=true") == [
         '--set metric: must be a blind/ score, got "test/dice"; choose blind/score'
     ]
@@ -179,7 +183,7 @@ def test_selection_by_target_labels_must_be_admitted(tmp_path: Path) -> None:
 def test_blind_scores_must_exist_and_are_maximised(tmp_path: Path) -> None:
     assert problems(tmp_path, "metric=blind/entrpy", "mode=min") == [
         "--set metric: unknown blind score, got \"blind/entrpy\"; did you mean 'blind/entropy'?",
-        "--set mode: must be max: blind scores are better when higher, got min",
+        "--set mode: must be max: all scores are better when higher, got min",
     ]
 
 

@@ -58,7 +58,7 @@ def _machine(home: Path) -> Iterator[Finding]:
     place = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(place).free / 2**30
     yield Finding("disk", free >= _DISK_GIB, f"{free:.0f} GiB free for {home}", "free some space")
-    writable = os.access(place, os.W_OK)
+    writable = place.is_dir() and os.access(place, os.W_OK)
     yield Finding("home", writable, str(home), "choose another with --home or UDA_STUDY_HOME")
 
 

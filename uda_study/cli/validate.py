@@ -26,7 +26,7 @@ def validate(
     counts: dict[str, int] = {}
     for file in files:
         try:
-            counts[file.name] = len(cells(read(file, settings, smoke=False).spec))
+            counts[str(file)] = len(cells(read(file, settings, smoke=False).spec))
         except InputError as error:
             problems.extend(error.problems)
     if problems:

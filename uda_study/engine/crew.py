@@ -190,5 +190,4 @@ def _work(config: dict[str, Any]) -> None:
         if not (begun and stored is not None and stored.status == "failed"):
             with suppress(Stopped):
                 run_trial(spec, job, _BoardReporter(board, number, ranks), device, ranks)
-        ranks.wait()
         ray.get(board.finish.remote(number, ranks.rank))

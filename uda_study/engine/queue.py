@@ -50,7 +50,9 @@ class WorkQueue:
 
     The order: trainings that an interruption cut off, baselines that read no target labels (they
     train the shared source segmenters), the searches of all cells in turn, confirmations of cells
-    whose search has ended, and the other baselines, which fill what would stand idle.
+    whose search has ended, and the other baselines, which fill what would stand idle. A search or
+    confirmation whose source segmenter another training is just making is held back meanwhile: it
+    would only wait for it, in a place where others could train.
     """
 
     def __init__(
@@ -66,6 +68,8 @@ class WorkQueue:
         self.top_k = top_k
         self._interrupted: list[TrialSpec] = []
         self._first, self._last = list(first), list(last)
+        self._labelled = {spec.key for spec in last}
+        self._made: set[tuple[str, int, int]] = set()
         self.running: dict[str, TrialSpec] = {}
         self.results: dict[str, TrialResult] = {}
         self.specs: dict[str, TrialSpec] = {}
@@ -105,6 +109,7 @@ class WorkQueue:
     def reported(self, key: str, step: int, scores: Mapping[str, float]) -> bool:
         """Note a report and return whether to stop the training early."""
         spec = self.specs[key]
+        self._note_segmenter(spec)
         if spec.kind != "search" or self.metric not in scores:
             return False
         work = self.cells[spec.cell]
@@ -117,6 +122,7 @@ class WorkQueue:
         """Note the end of a training; the last of a cell's search makes its confirmations."""
         spec = self.running.pop(result.key)
         self.results[result.key] = result
+        self._note_segmenter(spec)
         if spec.kind != "search":
             return
         work = self.cells[spec.cell]
@@ -146,17 +152,24 @@ class WorkQueue:
             return self._interrupted.pop(0)
         if self._first:
             return self._first.pop(0)
+        making = {_segmenter(s) for s in self.running.values() if s.key not in self._labelled}
+        making -= self._made
         open_cells = [w for w in self.cells.values() if w.asked < w.num_samples]
-        if open_cells:
-            work = min(open_cells, key=lambda w: w.asked)
+        for work in sorted(open_cells, key=lambda w: w.asked):
             number = work.next_number
-            spec = work.search_spec(work.cell, number, work.search.ask(number))
-            work.started[spec.key] = spec
-            return spec
+            if _segmenter(work.search_spec(work.cell, number, {})) not in making:
+                spec = work.search_spec(work.cell, number, work.search.ask(number))
+                work.started[spec.key] = spec
+                return spec
         for work in self.cells.values():
-            if work.pending:
-                return work.pending.pop(0)
+            for place, spec in enumerate(work.pending or []):
+                if _segmenter(spec) not in making:
+                    return (work.pending or []).pop(place)
         return self._last.pop(0) if self._last else None
+
+    def _note_segmenter(self, spec: TrialSpec) -> None:
+        if spec.key not in self._labelled:
+            self._made.add(_segmenter(spec))
 
     def _take(self, spec: TrialSpec) -> None:
         """Register a training that an earlier run handed out."""
@@ -169,3 +182,8 @@ class WorkQueue:
             work.started[spec.key] = spec
             searched = {n: v for n, v in spec.params.items() if n in work.search.space.parameters}
             work.search.take(spec.number, searched)
+
+
+def _segmenter(spec: TrialSpec) -> tuple[str, int, int]:
+    """Return what decides which source segmenter a training starts from, its settings apart."""
+    return spec.direction, spec.fold, spec.seed

@@ -81,6 +81,11 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
 
         foreman = Foreman(job, queue, journal, log, _params_of, watch)
         log.open(study.id, job.folder, study.all_cells, study.tags)
+        # What an earlier run wrote into the journal may not have reached the log before it died.
+        for key, result in queue.results.items():
+            spec = queue.specs[key]
+            log.trial_started(spec, _params_of(spec))
+            log.trial_finished(spec, result, job.trial_folder(key))
         status: StudyStatus = "failed"
         try:
             if not queue.done:

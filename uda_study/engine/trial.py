@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from uda_study import plugins
 from uda_study.data.prepare import PreparedCase
@@ -65,6 +66,10 @@ def run_trial(
         (folder / ERROR).write_text(traceback.format_exc())
         result = TrialResult(spec.key, "failed", 0, {}, f"{type(error).__name__}: {error}")
         if ranks.size > 1:
+            # The other ranks wait in vain: whoever started them ends them all. What is wrong with
+            # a rank whose peer was lost is only that.
+            if not _is_lost_peer(error):
+                write_result(folder, result)
             raise
     if ranks.leads:
         if result.status != "failed":
@@ -72,6 +77,13 @@ def run_trial(
         write_result(folder, result)
         CheckpointStore(folder / "checkpoints").clear()
     return result
+
+
+def _is_lost_peer(error: Exception) -> bool:
+    """Tell an error of the process group, such as a peer that died, from one of the training."""
+    backends = ("gloo", "nccl", "connection closed by peer", "connection reset by peer")
+    text = str(error).lower()
+    return isinstance(error, dist.DistError) or any(name in text for name in backends)
 
 
 def read_result(folder: Path) -> TrialResult | None:

@@ -17,6 +17,7 @@ from uda_study.engine.queue import WorkQueue
 from uda_study.engine.trial import read_result
 from uda_study.study.runlog import RunLog, StudyStatus
 from uda_study.study.trial import TrialResult, TrialSpec
+from uda_study.training.checkpoint import CheckpointStore
 
 
 @dataclass
@@ -80,6 +81,7 @@ class Foreman:
         step, scores = self.latest.get(spec.key, (0, {}))
         if spec.key in self.stopped:
             result = TrialResult(spec.key, "pruned", step, scores)
+            CheckpointStore(folder / "checkpoints").clear()
         elif result is None and self.halt is not None:
             return  # cut off, not finished: a resume takes it up again
         elif result is None:

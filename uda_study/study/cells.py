@@ -122,6 +122,9 @@ def find_study(text: str, known: Sequence[str]) -> str:
 def of_the_result(resolved: Mapping[str, JSON]) -> dict[str, JSON]:
     """Return the settings that results depend on; the others may change while a study is run."""
     values = {key: value for key, value in resolved.items() if key not in _NOT_OF_THE_RESULT}
+    resources = resolved["resources"]
+    if isinstance(resources, Mapping):
+        values["precision"] = resources["precision"]
     data = values["data"]
     if isinstance(data, Mapping):
         values["data"] = {key: value for key, value in data.items() if key != "root"}
