@@ -172,13 +172,17 @@ def test_dropout_is_active_in_frozen_layers_during_training_and_off_in_segment()
     assert torch.equal(dam.segment(batch.target_image), dam.segment(batch.target_image))
 
 
-def test_critic_distance_is_the_critics_own_objective():
+def test_critic_distance_is_the_critics_objective_whatever_its_scale():
     dam = new_dam()
     batch = Draws()()
     loss = next(dam.updates(lambda: batch)).losses["wasserstein"]
-    assert float(dam.critic_distance(batch).detach()) == pytest.approx(
-        -float(loss.detach()) / 0.002, rel=1e-4
-    )
+    distance = float(dam.critic_distance(batch).detach())
+    assert distance * float(-loss.detach()) > 0
+    with torch.no_grad():
+        dam.critic.body.score.linear.weight *= 7
+    larger = next(dam.updates(lambda: batch)).losses["wasserstein"]
+    assert float(larger.detach()) == pytest.approx(7 * float(loss.detach()), rel=1e-4)
+    assert float(dam.critic_distance(batch).detach()) == pytest.approx(distance, rel=1e-4)
 
 
 def test_a_depth_inside_a_group_is_refused_with_the_legal_ones():

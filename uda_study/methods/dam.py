@@ -180,10 +180,15 @@ class Dam(Method[DamHyper], Trainable):
         return logits
 
     def critic_distance(self, batch: Batch) -> Tensor:
-        """Return E[D(source)] - E[D(target)], the estimated distance of eq. 4 up to a factor."""
+        """Return E[D(source)] - E[D(target)] in units of the critic's own spread.
+
+        The estimate of eq. 4 grows with the weights that ``align.clip`` allows; measured against
+        the spread of its scores within a domain, critics of different settings can be compared.
+        """
         source = self.critic(*self._view_source(batch.source_image))
         target = self.critic(*self._view_target(batch.target_image))
-        return -wasserstein_critic(source, target)
+        spread = (source.var(correction=0) + target.var(correction=0)).div(2).sqrt()
+        return -wasserstein_critic(source, target) / spread.clamp_min(_SMALLEST_SPREAD)
 
     def _start_from_source(self) -> None:
         self.adapter.load_state_dict(self.segmenter.groups[: self.replaced].state_dict())
@@ -212,6 +217,7 @@ class Dam(Method[DamHyper], Trainable):
                 module.eval()
 
 
+_SMALLEST_SPREAD = 1e-6
 _CRITIC_LOSS = {"wasserstein": wasserstein_critic, "least_squares": least_squares_critic}
 _GENERATOR_LOSS = {
     "wasserstein": wasserstein_generator,

@@ -29,6 +29,7 @@ _HEAD, _BELOW, _BETWEEN = 0.22, 0.52, 0.22
 _ROUND = (1, 2, 2.5, 5, 10)
 _SPREAD_FOR_LOG = 30
 _SMOOTHED_FROM = 60
+_LARGE = 10.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,13 @@ def _panels(frame: pd.DataFrame) -> list[_Panel]:
         series = {str(name): part for name, part in rows.groupby("line", sort=False)}
         whole = where == WHOLE
         title = " · ".join(part for part in ("" if whole else str(where), str(group)) if part)
-        panels.append(_Panel(title or "values", group in SCORES, whole, series))
+        scores = group in SCORES
+        # Most scores lie within one; beside a critic's distance they would all be flat lines.
+        large = [n for n, part in series.items() if scores and part["value"].abs().max() > _LARGE]
+        usual = {name: part for name, part in series.items() if name not in large}
+        if usual:
+            panels.append(_Panel(title or "values", scores, whole, usual))
+        panels += [_Panel(f"{title} · {n}", scores, whole, {n: series[n]}) for n in large]
     return sorted(panels, key=lambda panel: not panel.scores)
 
 
