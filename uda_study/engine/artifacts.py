@@ -61,6 +61,7 @@ def mean_scores(cases: pd.DataFrame) -> dict[str, float]:
     scores: dict[str, float] = {}
     if cases.empty:
         return scores
+    cases = cases.dropna(subset=["value"])
     by = ["role", "metric", "phase"]
     per_case = cases.groupby([*by, "subject", "case"])["value"].mean()
     per_subject = per_case.groupby(level=[*by, "subject"]).mean()

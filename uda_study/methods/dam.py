@@ -188,7 +188,8 @@ class Dam(Method[DamHyper], Trainable):
         source = self.critic(*self._view_source(batch.source_image))
         target = self.critic(*self._view_target(batch.target_image))
         spread = (source.var(correction=0) + target.var(correction=0)).div(2).sqrt()
-        return -wasserstein_critic(source, target) / spread.clamp_min(_SMALLEST_SPREAD)
+        distance: Tensor = -wasserstein_critic(source, target)
+        return distance / spread.clamp_min(_SMALLEST_SPREAD)
 
     def _start_from_source(self) -> None:
         self.adapter.load_state_dict(self.segmenter.groups[: self.replaced].state_dict())
