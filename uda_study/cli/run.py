@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -88,8 +90,14 @@ def _run(sourced: SourcedStudy, screen: Screen, folder: Path) -> None:
         study = prepare_study(sourced, home, count)
     for line in opening(study):
         screen.note(line)
-    with watching(screen) as watch:
+    # Ray Tune prints a line of its own now and then; stdout is for the result.
+    with watching(screen) as watch, redirect_stdout(sys.stderr):
         outcome = run_study(study, home, MlflowRunLog(home.path), Options(watch=watch))
+    if outcome.failure is not None:
+        folder = home.study(outcome.study) / "trials" / outcome.failure.key
+        screen.err.print(
+            f"failed: {outcome.failure.message}\n  details: {folder / 'error.txt'}", markup=False
+        )
     if screen.as_json:
         screen.result(
             {
@@ -135,11 +143,6 @@ def _tell(outcome: Outcome, screen: Screen, home: Path) -> None:
     from uda_study.study.duration import readable
     from uda_study.tracking.store import open_store
 
-    if outcome.failure is not None:
-        folder = home / "studies" / outcome.study / "trials" / outcome.failure.key
-        screen.err.print(
-            f"failed: {outcome.failure.message}\n  details: {folder / 'error.txt'}", markup=False
-        )
     if outcome.status == "complete":
         show(screen, open_store(home), outcome.study)
     counts = "  ".join(f"{count} {name}" for name, count in outcome.trials.items() if count)

@@ -15,6 +15,8 @@ from uda_study.engine.packing import Machine
 _ENVIRONMENT = {
     # A study writes its own log; Tune's CSV, JSON and TensorBoard files repeat it for every trial.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # A training that diverges before its first report ends without one.
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     # Interrupts end a study through its stopper, so that everything is written down.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     # Tune's snapshots are not what a study resumes from.
@@ -23,6 +25,7 @@ _ENVIRONMENT = {
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_SCHEDULER_EVENTS": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }

@@ -187,7 +187,8 @@ def _work(config: dict[str, Any]) -> None:
         spec = TrialSpec.from_json(order)
         stored = read_result(job.trial_folder(spec.key))
         # An order that failed by an error would fail again; one that was cut off is taken up.
-        if not (begun and stored is not None and stored.status == "failed"):
+        # Rank 0 decides: the others may take the order before or after it is known.
+        if not ranks.agree(begun and stored is not None and stored.status == "failed"):
             with suppress(Stopped):
                 run_trial(spec, job, _BoardReporter(board, number, ranks), device, ranks)
         ray.get(board.finish.remote(number, ranks.rank))

@@ -138,10 +138,11 @@ class QueueScheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Pass on a report and answer whether the trial goes on."""
         del tune_controller
+        # Besides what was reported, Tune's results hold its own entries and the trial's config.
         scores = {
             name: float(value)
             for name, value in result.items()
-            if "/" in name and isinstance(value, int | float)
+            if "/" in name and not name.startswith("config/") and isinstance(value, int | float)
         }
         stops = self.foreman.report(trial.trial_id, int(result["step"]), scores)
         return str(TrialScheduler.STOP if stops else TrialScheduler.CONTINUE)

@@ -187,7 +187,7 @@ class Dam(Method[DamHyper], Trainable):
         """
         source = self.critic(*self._view_source(batch.source_image))
         target = self.critic(*self._view_target(batch.target_image))
-        spread = (source.var(correction=0) + target.var(correction=0)).div(2).sqrt()
+        spread: Tensor = (source.var(correction=0) + target.var(correction=0)).div(2).sqrt()
         distance: Tensor = -wasserstein_critic(source, target)
         return distance / spread.clamp_min(_SMALLEST_SPREAD)
 
