@@ -28,7 +28,8 @@ lint: install
 	$(BIN)/lint-imports
 
 unit: install
-	$(BIN)/python -m pytest -m "not ray" --doctest-modules uda_study tests
+	$(BIN)/python -m pytest --doctest-modules uda_study
+	$(BIN)/python -m pytest -m "not ray" -n auto
 
 check: lint unit
 

@@ -20,9 +20,9 @@ def test_an_unknown_command_is_invalid_input(call):
 
 def test_validate_counts_the_cells_of_a_good_file(call, study_file):
     ended = call("validate", study_file)
-    assert (ended.code, ended.out, ended.err) == (0, "study.yaml: valid, 2 cells\n", "")
+    assert (ended.code, ended.out, ended.err) == (0, f"{study_file}: valid, 2 cells\n", "")
     assert call("validate", study_file, "--json").json == {
-        "valid": True, "cells": {"study.yaml": 2},
+        "valid": True, "cells": {str(study_file): 2},
     }  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def test_validate_lists_the_problems_of_all_files(call, study_file, tmp_path):
 
 def test_set_replaces_a_value_of_the_file(call, study_file):
     ended = call("validate", study_file, "--set", "matrix.direction=[mr->ct, ct->mr]")
-    assert ended.out == "study.yaml: valid, 4 cells\n"
+    assert ended.out == f"{study_file}: valid, 4 cells\n"
     ended = call("validate", study_file, "--set", "search.num_samples=none")
     assert ended.code == 2
     assert "num_samples" in ended.err
@@ -115,7 +115,7 @@ def test_init_writes_files_that_validate_and_overwrites_none(call, tmp_path):
     ended = call("init", "mine")
     assert ended.code == 0
     assert {path.name for path in (tmp_path / "mine").iterdir()} == {"study.yaml", "manifest.csv"}
-    assert call("validate", "mine/study.yaml").out == "study.yaml: valid, 3 cells\n"
+    assert call("validate", "mine/study.yaml").out == "mine/study.yaml: valid, 3 cells\n"
     before = (tmp_path / "mine" / "study.yaml").read_bytes()
     (tmp_path / "mine" / "manifest.csv").unlink()
     ended = call("init", "mine")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import STUDY
+from tiny_study import STUDY
 
 pytestmark = pytest.mark.ray
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 import pytest
-from conftest import STUDY
+from tiny_study import STUDY
 
 pytestmark = pytest.mark.ray
 
