@@ -115,3 +115,11 @@ def test_missing_tables_and_roots_are_refused(root):
         Manifest(ManifestOptions(), None, root).cases()
     with pytest.raises(ValidationError):
         ManifestOptions(manifets="x")
+
+
+def test_a_subject_has_one_split_whatever_the_domain(root):
+    text = "subject,domain,image,label,split\np,mr,a.nii,,train\nq,mr,b.nii,,\np,ct,c.nii,,test\n"
+    assert refusal(root, text) == [
+        "manifest.csv:4: subject p is in the split train of manifest.csv:2, got test;"
+        " give it one split"
+    ]

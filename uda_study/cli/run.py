@@ -79,7 +79,7 @@ def study_file(home: Path, text: str) -> Path:
 def _run(sourced: SourcedStudy, screen: Screen, folder: Path) -> None:
     from uda_study.cli.progress_view import counting, watching
     from uda_study.engine.job import Home
-    from uda_study.engine.run import Options, run_study
+    from uda_study.engine.run import JOURNAL, Options, run_study
     from uda_study.engine.setup import prepare_study
     from uda_study.tracking.log import MlflowRunLog
     from uda_study.tracking.place import tracking_uri
@@ -90,6 +90,8 @@ def _run(sourced: SourcedStudy, screen: Screen, folder: Path) -> None:
         study = prepare_study(sourced, home, count)
     for line in opening(study):
         screen.note(line)
+    if (home.study(study.id) / JOURNAL).exists():
+        screen.note("goes on where it was left; what is finished is not trained again")
     # Ray Tune prints a line of its own now and then; stdout is for the result.
     with watching(screen) as watch, redirect_stdout(sys.stderr):
         outcome = run_study(study, home, MlflowRunLog(home.path), Options(watch=watch))

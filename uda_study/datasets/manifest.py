@@ -52,6 +52,7 @@ class Manifest(Dataset[ManifestOptions]):
         rows = [] if table is None else _read_table(table, problems)
         cases: list[Case] = []
         seen: dict[tuple[Path, ...], str] = {}
+        pinned: dict[str, tuple[str, str]] = {}
         for where, row in rows:
             case = _case(row, self.root, where, problems)
             first = seen.setdefault(case.images, where)
@@ -59,6 +60,11 @@ class Manifest(Dataset[ManifestOptions]):
                 problems.append(
                     Problem(where, f"repeats the image of {first}", row["image"], "remove one")
                 )
+            if case.split is not None:
+                split, line = pinned.setdefault(case.subject, (case.split, where))
+                if split != case.split:
+                    rule = f"subject {case.subject} is in the split {split} of {line}"
+                    problems.append(Problem(where, rule, case.split, "give it one split"))
             cases.append(case)
         if problems:
             raise InputError(problems)

@@ -32,6 +32,7 @@ from uda_study.study.cells import flatten_hyper, resolve_hyper
 from uda_study.study.runlog import RunLog, StudyStatus
 from uda_study.study.trial import TrialResult, TrialSpec
 
+JOURNAL = "journal.jsonl"
 STATUSES = ("complete", "pruned", "failed", "diverged")
 
 
@@ -64,7 +65,7 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
     job = Job(home, study.id, study.spec, study.preprocessing, study.data)
     with _alone(job.folder):
         records.write_study_files(job.folder, study.resolved, study.text, study.data)
-        journal = Journal(job.folder / "journal.jsonl")
+        journal = Journal(job.folder / JOURNAL)
         journal.repair()
         queue = build_queue(study)
         queue.replay(journal.events())
