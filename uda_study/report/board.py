@@ -18,7 +18,9 @@ def board_figure(board: Leaderboard) -> Picture:
         ResultPanel(_title(table), [_result(row) for row in table.rows if row.dice is not None])
         for table in board.tables
     ]
-    subtitle = f"Settings chosen by {board.selected_by}."
+    blind = board.selected_by.startswith("blind/")
+    how = "without target labels" if blind else f"by {board.selected_by}, with target labels"
+    subtitle = f"Settings chosen {how}. Confirmed on fresh seeds."
     return results_figure([panel for panel in panels if panel.rows], board.study, subtitle)
 
 
