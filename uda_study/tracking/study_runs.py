@@ -252,7 +252,8 @@ def find_or_make_experiment(client: MlflowClient, study: str, location: str | No
     found = client.get_experiment_by_name(study)
     if found is None:
         try:
-            tags = {names.STUDY: study}
+            # Without a kind, MLflow's pages open on tools for language models.
+            tags = {names.STUDY: study, "mlflow.experimentKind": "custom_model_development"}
             return str(client.create_experiment(study, artifact_location=location, tags=tags))
         except MlflowException as error:
             found = client.get_experiment_by_name(study)
