@@ -76,12 +76,48 @@ def read_board(client: MlflowClient, studies: list[str], by: By) -> Leaderboard:
 
 
 def _print(screen: Screen, view: TableView) -> None:
-    table = Table(title=view.title, title_justify="left", box=None, pad_edge=False)
-    for number, name in enumerate(view.columns):
-        table.add_column(name, justify="left" if number < 2 else "right", no_wrap=True)
+    shown = fitting(view, screen.out.width)
+    table = Table(box=None, pad_edge=False)
+    for place in shown:
+        table.add_column(
+            view.columns[place], justify="left" if place < 2 else "right", no_wrap=True
+        )
     for row in view.rows:
-        table.add_row(*row)
+        table.add_row(*(row[place] for place in shown))
+    screen.out.print(view.title, markup=False)
     screen.out.print(table)
     for note in view.notes:
         screen.out.print(f"  {note}", markup=False)
+    hidden = [name for place, name in enumerate(view.columns) if place not in shown]
+    if hidden:
+        screen.out.print(f"  hidden for width: {', '.join(hidden)}; see --format md", markup=False)
     screen.out.print()
+
+
+def fitting(view: TableView, width: int) -> list[int]:
+    """Return the places of the columns that fit the width, the least important left out first.
+
+    Columns that are in no list of importance, such as factors, which the cell's name repeats, go
+    first of all; the rank, the cell and its Dice always stay.
+    """
+    columns = list(zip(*([view.columns, *view.rows]), strict=True))
+    needed = [max(map(len, column)) + 2 for column in columns]
+    order = sorted(range(len(columns)), key=lambda place: _importance(view.columns[place]))
+    shown = set(range(len(columns)))
+    for place in order:
+        if sum(needed[other] for other in shown) <= width or view.columns[place] in _KEPT[-3:]:
+            break
+        shown.remove(place)
+    return sorted(shown)
+
+
+# From what is left out first to what always stays.
+_KEPT = (
+    "js_excess_before", "js_before", "hours", "js_excess", "rank CI", "dice_before", "sd subjects",
+    "seeds", "trials", "js", "p (Holm)", "sd seeds", "oracle", "recovered", "gap", "", "95% CI",
+    "#", "cell", "Dice mean",
+)  # fmt: skip
+
+
+def _importance(name: str) -> int:
+    return _KEPT.index(name) if name in _KEPT else -1
