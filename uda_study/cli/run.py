@@ -137,7 +137,10 @@ def make_plan(study: Study) -> Plan:
     task = next(iter(study.data.values())).task
     costs = measure(study.all_cells, task)
     cores = os.cpu_count() or 1
-    return plan(study.spec, study.cells, costs.seconds, cores, costs.model_bytes)
+    trained = {cell.method for cell in study.baseline_cells}
+    kept = tuple(name for name in study.spec.baselines if name in trained)
+    spec = study.spec.model_copy(update={"baselines": kept})
+    return plan(spec, study.cells, costs.seconds, cores, costs.model_bytes)
 
 
 def _tell(outcome: Outcome, screen: Screen, home: Path) -> None:
