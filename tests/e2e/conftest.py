@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tiny_study import STUDY
 
+_PATIENCE_S = 600
+
 
 @dataclass(frozen=True)
 class Shell:
@@ -28,7 +30,11 @@ class Shell:
 
     def run(self, *words: str, code: int = 0) -> str:
         process = self.start(*words)
-        out, err = process.communicate(timeout=600)
+        try:
+            out, err = process.communicate(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
         assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
         return out
 
