@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 # Tests share few cores; one thread each is also what a training on a CPU uses.
 torch.set_num_threads(1)
+
+# How long an example takes says more of the machine's other work than of the code.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 
 _BESIDE = Path(__file__).parents[1].parent / "shared" / "data"
 

@@ -59,7 +59,7 @@ def make_log(home: Path, folder: Path) -> Iterator[Callable[..., MlflowRunLog]]:
 
 
 @pytest.fixture
-def toy_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+def toy_plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Offer the toy method as another distribution would."""
     point = EntryPoint("toy", "toy_method:ToyMethod", "uda_study.methods")
     outside = plugins._outside
@@ -68,3 +68,12 @@ def toy_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
         return {**outside(kind), **({"toy": point} if kind == "methods" else {})}
 
     monkeypatch.setattr(plugins, "_outside", with_toy)
+    # What was found before the toy was there is remembered, and so is the toy.
+    _forget_plugins()
+    yield
+    _forget_plugins()
+
+
+def _forget_plugins() -> None:
+    plugins.names.cache_clear()
+    plugins.load.cache_clear()
