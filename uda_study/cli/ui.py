@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from typing import Annotated
@@ -33,6 +34,15 @@ def ui(
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
     # Its background jobs are for tracing of language models; they would outlive the server.
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    raise SystemExit(
-        subprocess.call([*command, "--host", _HOST, "--port", str(port)], env=environment)
+    process = subprocess.Popen(
+        [*command, "--host", _HOST, "--port", str(port)], env=environment, start_new_session=True
     )
+
+    def stop(number: int, frame: object) -> None:
+        del frame
+        # The server has processes of its own; its whole group is told.
+        os.killpg(process.pid, number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    raise SystemExit(max(0, process.wait()))
