@@ -72,7 +72,9 @@ def test_an_unknown_domain_is_refused_with_its_line(study_file, tmp_path):
 def test_the_patch_is_padded_to_what_networks_can_halve(study, tmp_path):
     spec = study.spec.data.model_copy(update={"patch_size": None, "size": (20, 12, 3)})
     home = Home(tmp_path)
-    _, data = load_data(spec, open_dataset(spec, home), [Direction("mr", "ct")], home)
+    _, data = load_data(
+        spec, dataset := open_dataset(spec, home), dataset.cases(), [Direction("mr", "ct")], home
+    )
     assert data["mr->ct", 0].task.patch_size == (32, 16)
 
 
@@ -80,14 +82,22 @@ def test_a_patch_of_other_dimensions_is_refused(study, tmp_path):
     spec = study.spec.data.model_copy(update={"patch_size": (16, 16, 16)})
     home = Home(tmp_path)
     with pytest.raises(InputError, match="must have 2 numbers"):
-        load_data(spec, open_dataset(spec, home), [Direction("mr", "ct")], home)
+        load_data(
+            spec,
+            dataset := open_dataset(spec, home),
+            dataset.cases(),
+            [Direction("mr", "ct")],
+            home,
+        )
 
 
 def test_every_fold_of_every_direction_has_its_data(study, tmp_path):
     spec = study.spec.data.model_copy(update={"folds": 3})
     home = Home(tmp_path)
     directions = [Direction("mr", "ct"), Direction("ct", "mr")]
-    _, data = load_data(spec, open_dataset(spec, home), directions, home)
+    _, data = load_data(
+        spec, dataset := open_dataset(spec, home), dataset.cases(), directions, home
+    )
     assert set(data) == {(d, fold) for d in ("mr->ct", "ct->mr") for fold in range(3)}
     tested = [set(data["mr->ct", fold].split.roles["target_test"]) for fold in range(3)]
     assert len(set.union(*tested)) == sum(map(len, tested)) == 5

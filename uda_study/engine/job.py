@@ -15,7 +15,7 @@ from uda_study.dataset import Dataset, Preprocessing
 from uda_study.errors import InputError
 from uda_study.study.model import DataSpec, StudySpec
 from uda_study.training.task_data import TaskData
-from uda_study.types import Direction, Task
+from uda_study.types import Case, Direction, Task
 
 # Networks halve the resolution up to three times; the plane is padded to what they can halve.
 _PATCH_MULTIPLE = 16
@@ -90,16 +90,16 @@ def open_dataset(spec: DataSpec, home: Home) -> Dataset[Any]:
 def load_data(
     spec: DataSpec,
     dataset: Dataset[Any],
+    cases: Sequence[Case],
     directions: Sequence[Direction],
     home: Home,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Preprocessing, dict[tuple[str, int], TaskData]]:
-    """Prepare the images of all domains in play; keys are (direction, fold).
+    """Prepare those of the dataset's cases whose domain is in play; keys are (direction, fold).
 
     Raises `InputError` naming every case that is damaged and every role without subjects.
     """
     preprocessing = preprocessing_of(spec, dataset)
-    cases = dataset.cases()
     splits = {
         (str(direction), fold): make_split(cases, direction, spec.split, fold, spec.folds)
         for direction in directions

@@ -75,8 +75,9 @@ def prepare_study(
     points = cells(spec)
     directions = sorted({cell.direction for cell in points})
     dataset = open_dataset(spec.data, home)
-    check_directions(spec, {case.domain for case in dataset.cases()}, sourced.where)
-    preprocessing, data = load_data(spec.data, dataset, directions, home, progress)
+    cases = dataset.cases()
+    check_directions(spec, {case.domain for case in cases}, sourced.where)
+    preprocessing, data = load_data(spec.data, dataset, cases, directions, home, progress)
     identity = study_id(sourced.resolved)
     supported, left_out = _supported(baseline_cells(spec), data)
     trials = [t for cell in supported for t in baseline_trials(spec, cell, identity)]

@@ -88,13 +88,21 @@ def excess(source: NDArray[np.float64], target_after: NDArray[np.float64]) -> fl
     image, which has no pairs.
     """
     between = float(pairwise(source, target_after).mean())
-    return between - (_within(source) + _within(target_after)) / 2
+    within = float(to_others(source).mean()), float(to_others(target_after).mean())
+    return between - sum(within) / 2
 
 
-def _within(domain: NDArray[np.float64]) -> float:
+def to_others(domain: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each image's mean divergence from the others, of histograms ``(n, bins)``.
+
+    NaN for a single image, which has no others.
+    """
     n = len(domain)
+    if n < 2:
+        return np.full(n, np.nan)
     # The diagonal is zero, so leaving it out changes the number of pairs only.
-    return float(pairwise(domain, domain).sum()) / (n * (n - 1)) if n > 1 else float("nan")
+    means: NDArray[np.float64] = pairwise(domain, domain).sum(axis=1) / (n - 1)
+    return means
 
 
 def _entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:

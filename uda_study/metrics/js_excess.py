@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uda_study.metric import ImageMetric
-from uda_study.metrics.js import common_edges, histograms, pairwise
+from uda_study.metrics.js import common_edges, histograms, pairwise, to_others
 
 
 class JensenShannonExcess(ImageMetric):
@@ -34,15 +34,6 @@ class JensenShannonExcess(ImageMetric):
         edges = common_edges(source, reference)
         ours, theirs = histograms(images, edges), histograms(source, edges)
         between = pairwise(ours, theirs).mean(axis=1)
-        within_source = float(_to_others(theirs).mean())
-        values: list[float] = (between - (within_source + _to_others(ours)) / 2).tolist()
+        within_source = float(to_others(theirs).mean())
+        values: list[float] = (between - (within_source + to_others(ours)) / 2).tolist()
         return values
-
-
-def _to_others(domain: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each image's mean divergence from the others of its domain."""
-    n = len(domain)
-    if n < 2:
-        return np.full(n, np.nan)
-    means: NDArray[np.float64] = pairwise(domain, domain).sum(axis=1) / (n - 1)
-    return means

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 from uda_study.errors import StoreError
+from uda_study.training.weights import file_sha256
 
 _STATE, _MANIFEST = "state.pt", "manifest.json"
 
@@ -39,7 +39,7 @@ class CheckpointStore:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
-        manifest = {"sha256": _sha256(draft / _STATE)}
+        manifest = {"sha256": file_sha256(draft / _STATE)}
         (draft / _MANIFEST).write_text(json.dumps(manifest))
         shutil.rmtree(place, ignore_errors=True)
         draft.rename(place)
@@ -76,11 +76,6 @@ class CheckpointStore:
     def _is_whole(place: Path) -> bool:
         try:
             manifest = json.loads((place / _MANIFEST).read_text())
-            return bool(manifest["sha256"] == _sha256(place / _STATE))
+            return bool(manifest["sha256"] == file_sha256(place / _STATE))
         except (OSError, ValueError, KeyError, TypeError):
             return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

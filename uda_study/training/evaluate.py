@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import nibabel as nib
@@ -124,12 +125,17 @@ class Evaluator:
             ]
         return rows
 
+    @cached_property
+    def _source(self) -> list[NDArray[np.float32]]:
+        """The source's voxels, which every role is compared with."""
+        return [_voxels(c, c.image) for c in self.data.cases("source_train")]
+
     def _divergences(self, cases: Sequence[PreparedCase], role: Role) -> dict[str, list[Row]]:
         """Return the image metrics of every case, before and after translation."""
         rows: dict[str, list[Row]] = {c.case.id: [] for c in cases}
         if not role.startswith("target") or not cases:
             return rows
-        source = [_voxels(c, c.image) for c in self.data.cases("source_train")]
+        source = self._source
         raw = [_voxels(c, c.image) for c in cases]
         translated = raw
         if isinstance(self.method, Translates):

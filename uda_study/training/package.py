@@ -7,7 +7,6 @@ runs no code from it. Its digest is the sha256 of the manifest, so it stands for
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -17,13 +16,14 @@ from typing import Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, JsonValue
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 import uda_study
 from uda_study import plugins
 from uda_study.dataset import Preprocessing
 from uda_study.errors import StoreError
 from uda_study.method import Method
+from uda_study.training.weights import file_sha256, save_weights
 from uda_study.types import Task
 
 WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
@@ -54,17 +54,15 @@ def save_package(folder: Path, method: Method[Any], config: ModelConfig) -> str:
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    # Tensors may share memory, which the format refuses: every one gets its own.
-    weights = {k: v.detach().cpu().clone().contiguous() for k, v in method.state_dict().items()}
-    save_file(weights, partial / WEIGHTS)
+    save_weights(method, partial / WEIGHTS)
     (partial / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    hashes = {name: _sha256(partial / name) for name in (CONFIG, WEIGHTS)}
+    hashes = {name: file_sha256(partial / name) for name in (CONFIG, WEIGHTS)}
     manifest = json.dumps({"format": 1, "files": hashes}, indent=2, sort_keys=True) + "\n"
     (partial / MANIFEST).write_text(manifest, encoding="utf-8")
     if folder.exists():
         shutil.rmtree(folder)
     partial.rename(folder)
-    return _sha256(folder / MANIFEST)
+    return file_sha256(folder / MANIFEST)
 
 
 def verify_package(folder: Path) -> str:
@@ -87,9 +85,9 @@ def verify_package(folder: Path) -> str:
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{folder.name}/{MANIFEST}: cannot be read: {error}") from error
     for name in (CONFIG, WEIGHTS):
-        if hashes.get(name) != _sha256(folder / name):
+        if hashes.get(name) != file_sha256(folder / name):
             raise StoreError(f"{folder.name}/{name}: does not match the sha256 in its manifest")
-    return _sha256(folder / MANIFEST)
+    return file_sha256(folder / MANIFEST)
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -119,8 +117,3 @@ def load_package(folder: Path) -> tuple[Method[Any], ModelConfig]:
             f"(made by uda-study {config.uda_study}): {error}"
         ) from error
     return method.eval(), config
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

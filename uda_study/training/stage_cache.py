@@ -13,11 +13,12 @@ from functools import cache
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch import nn
 
 import uda_study
 from uda_study.errors import StoreError
+from uda_study.training.weights import save_weights
 from uda_study.types import JSON
 
 _WEIGHTS, _FACTS = "weights.safetensors", "facts.json"
@@ -84,12 +85,7 @@ class StageCache:
         draft = self.folder / f".draft-{key}-{os.getpid()}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        # Copies: safetensors refuses tensors that share storage.
-        state: dict[str, Tensor] = {
-            name: value.detach().cpu().clone().contiguous()
-            for name, value in module.state_dict().items()
-        }
-        save_file(state, draft / _WEIGHTS)
+        save_weights(module, draft / _WEIGHTS)
         (draft / _FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True))
         shutil.rmtree(self.path(key), ignore_errors=True)
         draft.rename(self.path(key))
