@@ -33,7 +33,7 @@ def page(name: str) -> str:
 
 def table(text: str) -> dict[str, list[str]]:
     """Return the cells of all table rows that begin with a name in backticks, by that name."""
-    lines = re.findall(r"^\| `([^`]+)` \|(.*)\|$", text, re.MULTILINE)
+    lines = re.findall(r"^\| \[?`([^`]+)`(?:\]\([^)]*\))? \|(.*)\|$", text, re.MULTILINE)
     return {name: [cell.strip() for cell in rest.split("|")] for name, rest in lines}
 
 
@@ -82,9 +82,16 @@ def test_the_study_file_page_has_every_kind_of_parameter(kind):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_methods_page_has_every_hyperparameter_with_its_default(name):
-    rows = table(page("methods"))
-    assert name in rows
+def test_every_method_has_a_page_with_a_figure(name):
+    text = page(f"methods/{name}")
+    assert text.startswith(f"# {name}\n\n![networks and losses](../images/methods/{name}.svg)\n")
+    assert (DOCS / "images" / "methods" / f"{name}.svg").is_file()
+    assert f"[`{name}`](methods/{name}.md)" in page("methods")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_hyperparameter_is_documented_with_its_default(name):
+    rows = table(page("methods")) | table(page(f"methods/{name}"))
     assert sorted(set(hyper_names(METHODS[name])) - rows.keys()) == []
     defaults = flatten_hyper(METHODS[name].Hyper())
     shown = {key: rows[key][0] for key in defaults}

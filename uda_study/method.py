@@ -25,9 +25,14 @@ from uda_study.types import JSON, Supervision, Task, Translation
 
 
 class Hyper(BaseModel):
-    """Typed hyperparameters; nested models give dotted names such as ``critic.steps``."""
+    """Typed hyperparameters; nested models give dotted names such as ``critic.steps``.
+
+    ``tiny`` is for the contract suite: values, by dotted name, of the smallest networks that the
+    method allows, beside those that `uda_study.testing.method_run.TINY` makes small by name.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    tiny: ClassVar[Mapping[str, JSON]] = {}
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,10 @@ class Player:
 
 
 class Trainable(nn.Module, ABC):
-    """Networks that are trained together, and how."""
+    """Networks that are trained together, and how.
+
+    A trainable without players only looks: it keeps what it finds out in buffers.
+    """
 
     @abstractmethod
     def players(self) -> Mapping[str, Player]:
@@ -111,6 +119,7 @@ class Stage:
     a stage is trained once and its weights are reused by every trial and method that asks for the
     same. ``begin`` runs once before the first step (and not again on resume), with a seed that
     depends on the training's seed and the stage alone; a shared stage draws its weights there.
+    ``whole_batch``: every rank draws the whole batch, for statistics that have no gradient.
     """
 
     name: str
@@ -120,6 +129,7 @@ class Stage:
     target: Supervision
     shared: Mapping[str, JSON] | None = None
     begin: Callable[[], None] | None = None
+    whole_batch: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,6 +179,22 @@ class Translates(Protocol):
 
     def translate(self, image: Tensor) -> Tensor:
         """Return the translated images, same shape."""
+
+
+@runtime_checkable
+class Restores(Protocol):
+    """A method that also maps images of the source's appearance to the target's."""
+
+    def restore(self, image: Tensor) -> Tensor:
+        """Return images ``(N, C, *S)`` in the target's appearance, same shape."""
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A module that keeps training images, which must not travel with a trained model."""
+
+    def forget(self) -> None:
+        """Erase them."""
 
 
 @runtime_checkable

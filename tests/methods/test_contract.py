@@ -27,6 +27,7 @@ def test_contract(method, dims, check):
 
 
 def test_two_ranks_equal_one_process_on_the_whole_batch():
-    differences = method_ranks.ranks_differ(METHODS, (2,))
+    comparable = {n: m for n, m in METHODS.items() if not method_ranks.mixes_samples(m)}
+    differences = method_ranks.ranks_differ(comparable, (2,))
     assert differences
     assert {k: v for k, v in differences.items() if v > method_ranks.TOLERANCE} == {}

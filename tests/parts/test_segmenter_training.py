@@ -70,7 +70,7 @@ def test_source_and_target_side_are_never_shared():
 def test_the_shared_key_covers_every_setting():
     changed = {
         "name": "unet", "width": 3, "norm": "batch", "dropout": 0.1, "steps": 7, "batch_size": 3,
-        "lr": 1.0, "schedule": "cosine", "decay": 0.5, "decay_every": 9, "weight_decay": 0.5,
+        "optimiser": "sgd", "lr": 1.0, "schedule": "cosine", "decay": 0.5, "decay_every": 9, "weight_decay": 0.5,
         "dice_weight": 0.5, "class_weights": "none",
     }  # fmt: skip
     assert set(changed) == set(SegmenterHyper.model_fields)

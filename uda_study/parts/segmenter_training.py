@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
-from torch.optim import Adam
+from torch import Tensor
+from torch.optim import SGD, Adam, Optimizer
 
 from uda_study.errors import InputError
 from uda_study.losses.segmentation import cross_entropy, soft_dice
@@ -20,9 +21,13 @@ from uda_study.parts.optimisation import (
     decay_convolutions,
     stepped,
 )
-from uda_study.types import JSON, Task
+from uda_study.types import JSON, Supervision, Task
 
 Side = Literal["source", "target"]
+Examples = Callable[[Batch], tuple[Tensor, Tensor]]
+"""What a segmenter is shown of a batch: images ``(N, C, *S)`` and labels ``(N, *S)``."""
+
+_MOMENTUM = 0.9
 
 
 class SegmenterHyper(Hyper):
@@ -40,6 +45,7 @@ class SegmenterHyper(Hyper):
     dropout: float = Field(SEGMENTERS["dilated_resnet"].default_dropout, ge=0, lt=1)
     steps: PositiveInt = 30_000
     batch_size: PositiveInt = 5
+    optimiser: Literal["adam", "sgd"] = Field("adam", description="sgd has a momentum of .9")
     lr: PositiveFloat = 1e-3
     schedule: Literal["stepped", "cosine", "constant"] = "stepped"
     decay: float = Field(0.95, gt=0, le=1, description="factor of schedule 'stepped'")
@@ -83,16 +89,27 @@ class SegmenterHyper(Hyper):
 
 
 class SegmenterTraining(Trainable):
-    """Minimises cross-entropy and soft Dice (eq. 1) on the labelled images of one domain."""
+    """Minimises cross-entropy and soft Dice (eq. 1) on the labelled images of one domain.
 
-    def __init__(self, segmenter: Segmenter, hyper: SegmenterHyper, side: Side = "source") -> None:
+    ``examples`` replaces the domain's images by others, such as translated ones; what it needs
+    besides the batch is not trained.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        hyper: SegmenterHyper,
+        side: Side = "source",
+        examples: Examples | None = None,
+    ) -> None:
         super().__init__()
         self.segmenter = segmenter
         self.hyper = hyper
         self.side: Side = side
+        self.examples = examples or _EXAMPLES[side]
 
     def stage(self) -> Stage:
-        """Return the stage, shared by all trials and methods with equal settings."""
+        """Return the training on the domain's images, shared by all that have equal settings."""
         return Stage(
             name=f"{self.side}_segmenter",
             trainable=self,
@@ -101,6 +118,19 @@ class SegmenterTraining(Trainable):
             target="none" if self.side == "source" else "labels",
             shared=self.shared_key(),
             begin=self._initialise,
+        )
+
+    def own_stage(
+        self, name: str, target: Supervision, begin: Callable[[], None] | None = None
+    ) -> Stage:
+        """Return a training that belongs to one method; ``begin`` replaces new initial weights."""
+        return Stage(
+            name=name,
+            trainable=self,
+            steps=self.hyper.steps,
+            batch_size=self.hyper.batch_size,
+            target=target,
+            begin=begin or self._initialise,
         )
 
     def _initialise(self) -> None:
@@ -115,10 +145,12 @@ class SegmenterTraining(Trainable):
         return {"side": self.side, **self.hyper.model_dump(mode="json")}
 
     def players(self) -> Mapping[str, Player]:
-        """Return the single player ``segmenter``, with Adam."""
+        """Return the single player ``segmenter``."""
         hyper = self.hyper
         groups = decay_convolutions(self.segmenter.parameters(), hyper.weight_decay)
-        optimiser = Adam(groups, lr=hyper.lr)
+        optimiser: Optimizer = Adam(groups, lr=hyper.lr)
+        if hyper.optimiser == "sgd":
+            optimiser = SGD(groups, lr=hyper.lr, momentum=_MOMENTUM)
         factor = {
             "stepped": stepped(hyper.decay, hyper.decay_every),
             "cosine": cosine(hyper.steps),
@@ -127,16 +159,27 @@ class SegmenterTraining(Trainable):
         return {"segmenter": Player(optimiser, Schedule(optimiser, factor))}
 
     def updates(self, draw: Callable[[], Batch]) -> Iterator[Update]:
-        """Yield one step on a batch of the side's images and labels."""
+        """Yield one step on the examples of a batch."""
         self.segmenter.train()
-        batch = draw()
-        if self.side == "source":
-            image, label = batch.source_image, batch.source_label
-        else:
-            image, label = batch.target_image, batch.target_label
-        logits = self.segmenter(image)
-        weighted = self.hyper.class_weights == "frequency"
-        losses = {"cross_entropy": cross_entropy(logits, label, weighted)}
-        if self.hyper.dice_weight > 0:
-            losses["dice"] = -self.hyper.dice_weight * soft_dice(logits, label)
-        yield Update("segmenter", losses)
+        image, label = self.examples(draw())
+        yield Update("segmenter", supervised_losses(self.segmenter(image), label, self.hyper))
+
+
+def supervised_losses(logits: Tensor, label: Tensor, hyper: SegmenterHyper) -> dict[str, Tensor]:
+    """Return the terms of eq. 1 for logits ``(N, K, *S)`` and labels ``(N, *S)``."""
+    weighted = hyper.class_weights == "frequency"
+    losses = {"cross_entropy": cross_entropy(logits, label, weighted)}
+    if hyper.dice_weight > 0:
+        losses["dice"] = -hyper.dice_weight * soft_dice(logits, label)
+    return losses
+
+
+def _source_examples(batch: Batch) -> tuple[Tensor, Tensor]:
+    return batch.source_image, batch.source_label
+
+
+def _target_examples(batch: Batch) -> tuple[Tensor, Tensor]:
+    return batch.target_image, batch.target_label
+
+
+_EXAMPLES: Mapping[Side, Examples] = {"source": _source_examples, "target": _target_examples}

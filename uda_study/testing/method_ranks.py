@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from uda_study.testing.method_run import AnyMethod, Run, largest_difference, state
 from uda_study.training.ranks import Ranks
@@ -18,6 +19,11 @@ TOLERANCE = 1e-9
 rounding, because optimisers such as RMSProp divide by gradients that may be nearly zero."""
 
 _SAMPLES = 4
+
+
+def mixes_samples(method: AnyMethod) -> bool:
+    """Whether the method normalises by the batch, of which each rank sees its own part only."""
+    return any(isinstance(module, _BatchNorm) for module in Run(method, 2).method.modules())
 
 
 def ranks_differ(methods: Mapping[str, AnyMethod], spatial_dims: Sequence[int]) -> dict[str, float]:

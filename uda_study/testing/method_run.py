@@ -38,8 +38,15 @@ _CLASSES = ("background", "organ", "lesion")
 
 
 def tiny_hyper(model: type[Hyper]) -> Hyper:
-    """Return the hyperparameters with every size in `TINY` made small."""
-    return model.model_validate(_tiny_values(model()))
+    """Return the hyperparameters with every size in `TINY` made small, and the model's own."""
+    values = _tiny_values(model())
+    for name, value in model.tiny.items():
+        *above, leaf = name.split(".")
+        here = values
+        for key in above:
+            here = here[key]
+        here[leaf] = value
+    return model.model_validate(values)
 
 
 def _tiny_values(hyper: BaseModel) -> dict[str, Any]:
@@ -123,8 +130,8 @@ class Run:
 
     def stages(self) -> Iterator[tuple[Stage, Stepper, RandomDraws]]:
         """Begin each stage in turn."""
-        part = (self.ranks.rank, self.ranks.size)
         for stage in self.method.stages():
+            part = (0, 1) if stage.whole_batch else (self.ranks.rank, self.ranks.size)
             begin_stage(stage, self.seed)
             stepper = Stepper(stage.trainable, stage.name, self.seed, self.precision, self.ranks)
             yield stage, stepper, RandomDraws(self.task, stage, self.samples, self.seed, part)

@@ -22,7 +22,7 @@ import uda_study
 from uda_study import plugins
 from uda_study.dataset import Preprocessing
 from uda_study.errors import StoreError
-from uda_study.method import Method
+from uda_study.method import Forgets, Method
 from uda_study.training.weights import file_sha256, save_weights
 from uda_study.types import Task
 
@@ -49,8 +49,12 @@ class ModelConfig(BaseModel):
 def save_package(folder: Path, method: Method[Any], config: ModelConfig) -> str:
     """Write the package at ``folder``, replacing an older one, and return its digest.
 
-    The folder appears complete or not at all.
+    The folder appears complete or not at all. What the method kept of training images is erased
+    from it first.
     """
+    for module in method.modules():
+        if isinstance(module, Forgets):
+            module.forget()
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

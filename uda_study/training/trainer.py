@@ -150,8 +150,9 @@ class Trainer:
             if stage.shared is None:
                 # It may have died between the checkpoint and its report; a repeat does no harm.
                 self.place.reporter.report(self.record.step, self.record.scores)
+        sharing = Ranks() if stage.whole_batch else ranks
         batches = Batches(
-            self.data.sampler(stage, settings.seed), stage, ranks, settings.device, drawn
+            self.data.sampler(stage, settings.seed), stage, sharing, settings.device, drawn
         )
         every = max(1, stage.steps // _POINTS_PER_CURVE)
         pending: list[tuple[int, dict[str, Tensor]]] = []
