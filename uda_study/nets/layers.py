@@ -43,16 +43,17 @@ def max_pool(dims: int) -> nn.MaxPool2d | nn.MaxPool3d:
     return nn.MaxPool2d(2, ceil_mode=True) if dims == 2 else nn.MaxPool3d(2, ceil_mode=True)
 
 
-def norm(kind: NormName, dims: int, channels: int) -> list[nn.Module]:
+def norm(kind: NormName, dims: int, channels: int, affine: bool = True) -> list[nn.Module]:
     """Return the normalisation as a list of no or one module.
 
     Instance normalisation is written as one group per channel, which is faster on a CPU. Batch
     normalisation keeps running statistics with momentum 0.1.
     """
     if kind == "instance":
-        return [nn.GroupNorm(channels, channels)]
+        return [nn.GroupNorm(channels, channels, affine=affine)]
     if kind == "batch":
-        return [nn.BatchNorm2d(channels) if dims == 2 else nn.BatchNorm3d(channels)]
+        batch_norm = nn.BatchNorm2d if dims == 2 else nn.BatchNorm3d
+        return [batch_norm(channels, affine=affine)]
     return []
 
 
@@ -128,6 +129,18 @@ def pixel_shuffle(image: Tensor, factor: int) -> Tensor:
     return blocks.permute(0, 1, *order).reshape(
         image.shape[0], blocks.shape[1], *(factor * n for n in size)
     )
+
+
+def draw_normal_(module: nn.Module, deviation: float) -> None:
+    """Draw convolution and linear weights anew from N(0, deviation^2), in place; biases are 0."""
+    for layer in module.modules():
+        if isinstance(layer, _WEIGHTED):
+            nn.init.normal_(layer.weight, std=deviation)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+_WEIGHTED = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)
 
 
 def crop(image: Tensor, size: torch.Size) -> Tensor:

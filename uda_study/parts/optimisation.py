@@ -46,6 +46,16 @@ def cosine(steps: int) -> Factor:
     return lambda step: 0.5 * (1 + math.cos(math.pi * min(step, steps) / steps))
 
 
+def constant_then_linear(steps: int, constant: float) -> Factor:
+    """Return the factor that stays 1 for a share ``constant`` of the steps and then falls to 0.
+
+    >>> [constant_then_linear(4, constant=0.5)(step) for step in range(5)]
+    [1.0, 1.0, 1.0, 0.5, 0.0]
+    """
+    falling = steps * (1 - constant)
+    return lambda step: min(1.0, max(0.0, (steps - step) / falling)) if falling > 0 else 1.0
+
+
 class Schedule(LRScheduler):
     """Multiplies each group's initial learning rate by a factor of the step.
 

@@ -28,6 +28,7 @@ TINY: Mapping[str, Any] = {
     "norm": "instance",
     "blocks": 1,
     "pool_size": 0,
+    "name": "dilated_fcn",
 }
 """The value of every hyperparameter whose last name is listed and whose type it has."""
 
@@ -159,5 +160,7 @@ def state(method: Method[Any]) -> dict[str, Tensor]:
 def largest_difference(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> float:
     """Return the largest difference of two states with the same names."""
     return max(
-        float((value.double() - second[name].double()).abs().max()) for name, value in first.items()
+        float((value.double() - second[name].double()).abs().max())
+        for name, value in first.items()
+        if value.numel() > 0
     )
