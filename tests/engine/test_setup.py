@@ -45,9 +45,8 @@ def test_own_steps_are_counted_without_building_networks(study):
     assert [own_steps(cell, data.task) for cell in study.all_cells] == [8, 8, 0, 0]
 
 
-def test_an_upper_bound_without_labelled_cases_is_left_out_with_its_reason(
-    study_file, study, tmp_path, monkeypatch
-):
+@pytest.fixture
+def no_labelled_target(monkeypatch):
     def without_bound(*arguments):
         preprocessing, data = load_data(*arguments)
         return preprocessing, {
@@ -56,11 +55,39 @@ def test_an_upper_bound_without_labelled_cases_is_left_out_with_its_reason(
         }
 
     monkeypatch.setattr(setup, "load_data", without_bound)
+
+
+def test_an_upper_bound_without_labelled_cases_is_left_out_with_its_reason(
+    study_file, tmp_path, no_labelled_target
+):
     found = prepare_study(load_study(study_file), Home(tmp_path))
     assert {trial.method for trial in found.baselines} == {"no_adaptation"}
     assert found.left_out == (
         "target_supervised direction=mr->ct: no labelled ct case is outside the test set",
     )
+
+
+def test_searched_methods_that_read_target_labels_are_left_out_too(
+    study_file, tmp_path, no_labelled_target
+):
+    both = [
+        "metric=blind/entropy",
+        "method=null",
+        "matrix.method=[dam, target_supervised]",
+        "baselines=[]",
+    ]
+    found = prepare_study(load_study(study_file, both), Home(tmp_path))
+    assert {cell.method for cell in found.cells} == {"dam"}
+    (reason,) = found.left_out
+    assert "target_supervised" in reason
+    alone = [
+        "metric=blind/entropy",
+        "method=target_supervised",
+        "matrix.dam.depth=null",
+        "baselines=[]",
+    ]
+    with pytest.raises(InputError, match="no labelled ct case is outside the test set"):
+        prepare_study(load_study(study_file, alone), Home(tmp_path))
 
 
 def test_an_unknown_domain_is_refused_with_its_line(study_file, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from uda_study.engine.job import Home, load_data, open_dataset
 from uda_study.engine.queue import CellWork, WorkQueue
 from uda_study.engine.records import git_commit
 from uda_study.engine.search import CellSearch
+from uda_study.errors import InputError, Problem
 from uda_study.method import Method
 from uda_study.study.cells import (
     baseline_cells,
@@ -40,7 +41,7 @@ from uda_study.types import JSON, Task
 class Study:
     """A validated study with its images made ready.
 
-    ``left_out`` names baselines that the data cannot support, with the reason.
+    ``left_out`` names cells that the data cannot support, with the reason.
     """
 
     id: str
@@ -79,19 +80,23 @@ def prepare_study(
     check_directions(spec, {case.domain for case in cases}, sourced.where)
     preprocessing, data = load_data(spec.data, dataset, cases, directions, home, progress)
     identity = study_id(sourced.resolved)
-    supported, left_out = _supported(baseline_cells(spec), data)
+    searched, left_out = _supported(points, data)
+    if not searched:
+        place = sourced.where(("data", "split"))
+        raise InputError(Problem(place, reason) for reason in left_out)
+    supported, no_baselines = _supported(baseline_cells(spec), data)
     trials = [t for cell in supported for t in baseline_trials(spec, cell, identity)]
     return Study(
         id=identity,
         spec=spec,
         resolved=sourced.resolved,
         text=sourced.text,
-        cells=points,
+        cells=tuple(searched),
         baselines=tuple(trials),
         baseline_cells=tuple(supported),
         preprocessing=preprocessing,
         data=data,
-        left_out=tuple(left_out),
+        left_out=(*left_out, *no_baselines),
         tags=_tags(spec, data),
     )
 
@@ -128,9 +133,9 @@ def own_steps(cell: Cell, task: Task) -> int:
 
 
 def _supported(
-    candidates: tuple[Cell, ...], data: Mapping[tuple[str, int], TaskData]
+    candidates: Sequence[Cell], data: Mapping[tuple[str, int], TaskData]
 ) -> tuple[list[Cell], list[str]]:
-    """Leave out upper bounds where no labelled target case is free of the test set."""
+    """Leave out what trains on target labels where no labelled case is free of the test set."""
     supported, left_out = [], []
     for cell in candidates:
         splits = [d.split for (direction, _), d in data.items() if direction == str(cell.direction)]
