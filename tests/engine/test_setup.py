@@ -83,7 +83,8 @@ def test_searched_methods_that_read_target_labels_are_left_out_too(
     alone = [
         "metric=blind/entropy",
         "method=target_supervised",
-        "matrix.dam.depth=null",
+        "matrix={direction: ['mr->ct']}",
+        "parameters={}",
         "baselines=[]",
     ]
     with pytest.raises(InputError, match="no labelled ct case is outside the test set"):
