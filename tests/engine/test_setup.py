@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from uda_study.engine.job import Home, load_data, open_dataset
 from uda_study.engine.setup import build_queue, own_steps, prepare_study
 from uda_study.engine.timing import measure
 from uda_study.errors import InputError
+from uda_study.study.trial import TrialResult, TrialSpec
 from uda_study.study.validate import load_study
 from uda_study.testing.fakes import LABELS
 from uda_study.types import Direction
@@ -89,6 +91,22 @@ def test_searched_methods_that_read_target_labels_are_left_out_too(
     ]
     with pytest.raises(InputError, match="no labelled ct case is outside the test set"):
         prepare_study(load_study(study_file, alone), Home(tmp_path))
+
+
+def test_a_cell_in_which_nothing_is_searched_is_confirmed_at_once(study_file, tmp_path):
+    constant = load_study(study_file, ["parameters.optim.lr=1e-3", "parameters.align.clip=0.02",
+                                       "parameters.align.type=wasserstein"])  # fmt: skip
+    study = prepare_study(constant, Home(tmp_path))
+    queue = build_queue(study)
+    handed: list[TrialSpec] = []
+    while not queue.done:
+        spec = queue.next()
+        assert spec is not None
+        handed.append(spec)
+        queue.finished(TrialResult(spec.key, "complete", 8, {"blind/score": 0.5}))
+    kinds = Counter((spec.method, spec.kind) for spec in handed)
+    assert kinds["dam", "confirm"] == len(study.cells) * study.confirmations_per_cell
+    assert ("dam", "search") not in kinds
 
 
 def test_an_unknown_domain_is_refused_with_its_line(study_file, tmp_path):

@@ -113,10 +113,10 @@ def test_baselines_are_trained_on_every_fold_and_seed_of_the_confirmations(
     assert [(t.fold, t.seed) for t in trials] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
 
 
-def test_a_cell_that_searches_nothing_has_one_trial(spec: StudySpec) -> None:
+def test_a_cell_that_searches_nothing_has_no_trials(spec: StudySpec) -> None:
     assert num_trials(spec, cells(spec)[0]) == 4
     constant = spec.model_copy(update={"parameters": {}})
-    assert num_trials(constant, cells(constant)[0]) == 1
+    assert num_trials(constant, cells(constant)[0]) == 0
 
 
 def test_the_identity_counts_what_results_depend_on(tmp_path: Path) -> None:

@@ -109,14 +109,17 @@ def build_queue(study: Study) -> WorkQueue:
     for cell in study.cells:
         space, first = space_of(spec, cell)
         steps = own_steps(cell, next(iter(study.data.values())).task)
+        only = search_trial(spec, study.id, cell, 0, first[0])
+        samples = num_trials(spec, cell)
         works.append(
             CellWork(
                 cell=cell,
                 search=CellSearch(cell.key, space, spec.search, first, maximise),
                 halving=Halving(spec.scheduler, steps, maximise),
-                num_samples=num_trials(spec, cell),
+                num_samples=samples,
                 search_spec=partial(search_trial, spec, study.id),
                 confirmations=partial(confirm_trials, spec, study.id),
+                pending=None if samples else list(confirm_trials(spec, study.id, cell, [only])),
             )
         )
     blind = [t for t in study.baselines if _method(t.method).needs.target != "labels"]

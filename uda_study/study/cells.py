@@ -132,8 +132,8 @@ def of_the_result(resolved: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def num_trials(spec: StudySpec, cell: Cell) -> int:
-    """Return how many trials the cell's search has: a single one where nothing is searched."""
-    return spec.search.num_samples if cell_space(spec, cell).parameters else 1
+    """Return how many trials the cell's search has: none where nothing is searched."""
+    return spec.search.num_samples if cell_space(spec, cell).parameters else 0
 
 
 def search_trial(

@@ -98,7 +98,8 @@ def plan(
         first = space_of(spec, cell)[1][0]
         trials = [search_trial(spec, study, cell, n, first) for n in range(num_trials(spec, cell))]
         searches += trials
-        confirmations += confirm_trials(spec, study, cell, trials[: spec.confirm.top_k])
+        chosen = trials[: spec.confirm.top_k] or [search_trial(spec, study, cell, 0, first)]
+        confirmations += confirm_trials(spec, study, cell, chosen)
     baselines = [t for cell in baseline_cells(spec) for t in baseline_trials(spec, cell, study)]
     trainings = [_training(spec, trial) for trial in (*searches, *confirmations, *baselines)]
     shared = {training.shared: training for training in trainings if training.shared}
@@ -204,8 +205,8 @@ def _notes(spec: StudySpec, cells: Sequence[Cell], time: float | None) -> Iterat
     outside: dict[str, None] = {}
     for cell in cells:
         space = cell_space(spec, cell)
-        if not space.parameters and spec.search.num_samples > 1:
-            yield f"{cell.key}: nothing is searched, so it has one trial"
+        if not space.parameters:
+            yield f"{cell.key}: nothing is searched, so its one setting is confirmed at once"
         for name, value in space.outside(load_method(cell.method)).items():
             outside[f"{name}: the published {shown(value)} of {cell.method} is out of range"] = None
     yield from outside
