@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uda_study.data.windows import predict_volume, sample_probe
+from uda_study.data.windows import predict_volume, sample_probe, translate_volume
 from uda_study.types import Task
 
 
@@ -77,6 +77,21 @@ def test_gaussian_weights_favour_the_middle_of_a_window():
     assert (np.diff(found) >= 0).all()
     assert found[0] < 0.05
     assert found[-1] > 0.95
+
+
+@pytest.mark.parametrize(("patch", "adjacent"), [((8, 8), 1), ((8, 8), 3), ((8, 8, 4), 1)])
+def test_of_translated_stacks_every_slice_counts_once_with_its_own_channels(patch, adjacent):
+    image = np.random.default_rng(0).normal(size=(2, 11, 8, 5)).astype(np.float32)
+    # What a slice becomes as a neighbour must not show.
+    factors = torch.tensor([1.0, 2.0] if adjacent == 1 else [50.0, 60, 1, 2, 70, 80])
+
+    def translate(stack):
+        return stack * factors.reshape(1, -1, *[1] * len(patch))
+
+    task = task_of(patch, 2 * adjacent)
+    found = translate_volume(image, translate, task, adjacent)
+    expected = image * np.array([1, 2], np.float32).reshape(2, 1, 1, 1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("patch", [(6, 6), (6, 6, 4)])

@@ -105,6 +105,26 @@ def test_contrast_selects_the_channels(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize("contrast", ["t1", "flair"])
+def test_mixed_subjects_take_turns_in_how_they_are_imaged_whatever_the_contrast(tmp_path, contrast):
+    cases = make(tmp_path, domains=["mixed"], subjects=6, contrast=contrast)
+    turns = ["t1", "flair", "inverted", "ct", "t1", "flair"]
+    assert [case.id for case in cases] == [f"mixed-00{n}-{t}" for n, t in enumerate(turns, 1)]
+    assert [case.subject for case in cases] == [f"mixed-00{n}" for n in range(1, 7)]
+    assert [[file.name for file in case.images] for case in cases] == [
+        [f"{turn}.nii.gz"] for turn in turns
+    ]
+    brain = [np.median(read(c.images[0])[np.isin(read(c.label), (1, 2, 11, 12))]) for c in cases]
+    assert 20 < brain[3] < 50  # HU
+
+
+def test_inverted_has_the_channels_of_a_scanner(tmp_path):
+    (case,) = make(tmp_path, domains=["inverted"], subjects=1, contrast="both")
+    assert [file.name for file in case.images] == ["t1.nii.gz", "flair.nii.gz"]
+    t1, label = read(case.images[0]), read(case.label)
+    assert t1[label == 6].mean() > t1[np.isin(label, (1, 2, 11, 12))].mean()  # skull over brain
+
+
 def test_window_limits_the_densities(tmp_path):
     image = read(make(tmp_path, domains=["ct"], subjects=1, window=[40, 400])[0].images[0])
     assert (image.min(), image.max()) == (-160, 240)
@@ -140,7 +160,7 @@ def test_interrupted_making_leaves_nothing_visible(tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("uda_study.datasets.phantom.ct_image", fail)
+    monkeypatch.setattr("uda_study.datasets.phantom.draw_subject", fail)
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path, domains=["ct"])
     assert [path for folder in tmp_path.iterdir() for path in folder.iterdir()] == []
@@ -167,7 +187,8 @@ def test_root_is_refused(tmp_path):
         ({"subjects": 0}, "greater than or equal to 1"),
         ({"shape": [64, 64, 8]}, "given together"),
         ({"shape": [64, 64, 4], "spacing": [3, 3, 0]}, "greater than 0"),
-        ({"contrast": "both"}, "two channels"),
+        ({"contrast": "both"}, "two channels and ct has one"),
+        ({"contrast": "both", "domains": ["mr", "mixed"]}, "two channels and mixed has one"),
         ({"structures": ["brain", "white_matter"]}, "must not overlap"),
         ({"seed": -1}, "greater than or equal to 0"),
         ({"subject": 3}, "Extra inputs"),

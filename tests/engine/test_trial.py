@@ -30,6 +30,7 @@ def no_pictures(monkeypatch) -> None:
 
     monkeypatch.setattr(artifacts, "curves_figure", lambda _: Figure())
     monkeypatch.setattr(artifacts, "overlay_figure", lambda *_: Figure())
+    monkeypatch.setattr(artifacts, "translations_figure", lambda *_: Figure())
 
 
 class Stopping(MemoryReporter):

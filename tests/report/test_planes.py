@@ -72,11 +72,11 @@ def test_proportions_follow_the_spacing_and_not_the_voxels() -> None:
 def test_a_row_of_volumes_becomes_a_row_of_slices() -> None:
     truth, image = labels(0, 3, 1), np.arange(60, dtype=np.float32).reshape(4, 5, 3)
     row = OverlayRow("a", image, labels(2, 0, 0), truth, spacing=(1, 2, 3), axes=("R", "A", "S"))
-    cut = row.widest()
+    cut = row.cut(1)
     assert cut.name == "a, slice 1"
     assert np.array_equal(cut.image, image[:, :, 1])
     assert cut.truth is not None
     assert cut.truth.sum() == 6
     assert cut.before is None
     assert (cut.spacing, cut.axes) == ((1, 2), ("R", "A"))
-    assert row.widest(axis=1).axes == ("R", "S")
+    assert row.cut(0, axis=1).axes == ("R", "S")

@@ -1,5 +1,6 @@
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import torch
 from toy_method import CONFIG, TASK, make_method
 
 from uda_study.errors import InputError, StoreError
+from uda_study.parts.image_pool import ImagePool
 from uda_study.training.package import load_package, read_config, save_package, verify_package
+from uda_study.training.weights import save_weights
 
 
 @pytest.fixture
@@ -40,6 +43,19 @@ def test_weights_that_share_memory_are_kept(tmp_path: Path, toy_plugin: None):
     method.again = method.head
     save_package(tmp_path / "model", method, CONFIG)
     verify_package(tmp_path / "model")
+
+
+def test_images_that_a_method_kept_do_not_travel_with_it(tmp_path: Path, toy_plugin: None):
+    canary = 0.73515625  # exact in float32, so its bytes are known
+    method = make_method(1)
+    method.body.pool = ImagePool(3, TASK.in_channels, TASK.patch_size)  # anywhere inside
+    method.body.pool.swap(torch.full((2, TASK.in_channels, *TASK.patch_size), canary))
+    save_weights(method, tmp_path / "kept.safetensors")
+    save_package(tmp_path / "model", method, CONFIG)
+    written = struct.pack("<f", canary)
+    assert written in (tmp_path / "kept.safetensors").read_bytes()
+    for file in (tmp_path / "model").iterdir():
+        assert written not in file.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])

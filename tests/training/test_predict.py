@@ -84,6 +84,61 @@ def test_a_png_becomes_a_png_the_same_way_up(package, bright_is_box, tmp_path):
     assert np.array_equal(np.asarray(Image.open(done.path)), pixels > 100)
 
 
+@pytest.fixture
+def inverts(monkeypatch) -> None:
+    """Let the packaged method have a translation: dark is bright."""
+
+    class Inverting(NoAdaptation):
+        def translate(self, image):
+            return -image
+
+    monkeypatch.setattr("uda_study.training.package.plugins.load", lambda *_: Inverting)
+
+
+@pytest.mark.parametrize("affine", [RAS, LPS, TURNED], ids=["ras", "lps", "turned"])
+def test_translated_images_lie_beside_the_segmentations_on_the_same_grid(
+    package, bright_is_box, inverts, tmp_path, affine
+):
+    path = tmp_path / "scan.nii"
+    image = picture((20, 12, 5))
+    nib.Nifti1Image(image, affine).to_filename(path)
+    (done,) = predict(package, [path], tmp_path / "out", CPU, translated=True)
+    assert done.translated == tmp_path / "out" / "scan_translated.nii.gz"
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "scan.nii.gz", "scan_translated.nii.gz", "volumes.csv",
+    }  # fmt: skip
+    written = nib.load(done.translated)
+    assert np.array_equal(written.affine, nib.load(path).affine)
+    assert written.get_data_dtype() == np.float32
+    # Normalised and inverted: up to a scale and an offset the original.
+    assert np.corrcoef(np.asarray(written.dataobj).ravel(), image.ravel())[0, 1] < -0.999
+    assert np.array_equal(np.asarray(nib.load(done.path).dataobj), image > 2)
+
+
+def test_a_translated_png_is_a_volume_of_one_slice(package, inverts, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 200, (24, 18), np.uint8)  # rows, columns
+    Image.fromarray(pixels).save(tmp_path / "film.png")
+    (done,) = predict(package, [tmp_path / "film.png"], tmp_path / "out", CPU, translated=True)
+    found = np.asarray(nib.load(done.translated).dataobj)
+    assert found.shape == (18, 24, 1)
+    assert np.corrcoef(found[:, :, 0].T.ravel(), pixels.ravel())[0, 1] < -0.999
+
+
+def test_translations_of_a_method_that_has_none_are_refused(package, tmp_path):
+    nib.Nifti1Image(picture((16, 16, 3)), RAS).to_filename(tmp_path / "scan.nii")
+    with pytest.raises(InputError, match=r"must translate images, got no_adaptation; omit"):
+        list(predict(package, [tmp_path / "scan.nii"], tmp_path / "out", CPU, translated=True))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_translation_never_takes_the_place_of_a_segmentation(package, inverts, tmp_path):
+    paths = [tmp_path / "scan.nii", tmp_path / "scan_translated.nii"]
+    for path in paths:
+        nib.Nifti1Image(picture((16, 16, 3)), RAS).to_filename(path)
+    with pytest.raises(InputError, match="gives the same output as"):
+        list(predict(package, paths, tmp_path / "out", CPU, translated=True))
+
+
 def test_volumes_are_listed_in_millilitres(package, bright_is_box, tmp_path):
     images = []
     for name in ("a", "b"):

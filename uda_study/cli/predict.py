@@ -17,6 +17,12 @@ def predict(
     ],
     source: Annotated[Path, typer.Option("-i", "--input", help="An image, or a folder of them.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write to.")],
+    translated: Annotated[
+        bool,
+        typer.Option(
+            "--translated", help="Also write each image in the source's appearance, NIfTI."
+        ),
+    ] = False,
     home: HomeOption = HOME,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -35,12 +41,14 @@ def predict(
     package = resolve_model(open_store(home.absolute()), model)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with counting(screen, "segmenting") as count:
-        written = [done.path for done in segment(package, images, output, device, count)]
+        segmented = segment(package, images, output, device, count, translated=translated)
+        places = [(done.path, done.translated) for done in segmented]
     if as_json:
-        screen.result(
-            {"written": [str(path) for path in written], "volumes": str(output / VOLUMES)}
-        )
+        result = {"written": [str(path) for path, _ in places], "volumes": str(output / VOLUMES)}
+        if translated:
+            result["translated"] = [str(path) for _, path in places]
+        screen.result(result)
     else:
         screen.note(
-            f"{len(written)}/{len(images)} written to {output} in the input's own grid   {VOLUMES}"
+            f"{len(places)}/{len(images)} written to {output} in the input's own grid   {VOLUMES}"
         )

@@ -62,6 +62,28 @@ def predict_volume(
     return result
 
 
+def translate_volume(
+    image: NDArray[np.float32],
+    translate: Callable[[Tensor], Tensor],
+    task: Task,
+    adjacent_slices: int = 1,
+    *,
+    device: str | torch.device = "cpu",
+) -> NDArray[np.float32]:
+    """Return a volume (C, X, Y, Z) whose windows were mapped by ``translate``, as `predict_volume`.
+
+    ``translate`` maps images to images of the same shape ``(N, C * adjacent_slices, *S)``. Every
+    slice of a volume is the middle of a stack once, and that is the translation that counts.
+    """
+    channels = task.in_channels // adjacent_slices
+    first = channels * (adjacent_slices // 2)
+
+    def middle(stack: Tensor) -> Tensor:
+        return translate(stack)[:, first : first + channels]
+
+    return predict_volume(image, middle, task, adjacent_slices, device=device)
+
+
 def sample_probe(
     prepared: Sequence[PreparedCase], task: Task, adjacent_slices: int, count: int, seed: int
 ) -> Tensor:

@@ -15,20 +15,18 @@ from pydantic import Field, PositiveFloat, model_validator
 from uda_study.dataset import Dataset, DatasetInfo, DatasetOptions, Preprocessing
 from uda_study.errors import InputError, StoreError
 from uda_study.simulation.anatomy import LABELS, RIGHT, Grid, Variation, draw_subject
-from uda_study.simulation.ct import Window, ct_image
-from uda_study.simulation.mr import SCANNERS, Contrast, mr_image
+from uda_study.simulation.ct import Window
+from uda_study.simulation.domains import Domain, is_mixed, series
 from uda_study.simulation.write import write_nifti
 from uda_study.types import Case
 
-Domain = Literal["mr", "ct", "utrecht", "singapore", "amsterdam"]
 Structure = Literal[
     "skull", "scalp", "brain", "white_matter", "grey_matter", "csf", "ventricles", "lesions",
     "left_hemisphere", "right_hemisphere",
 ]  # fmt: skip
 Side = Annotated[int, Field(ge=4, le=256)]
 
-_SCANNER = {"mr": "utrecht"}
-_CONTRASTS: dict[str, tuple[Contrast, ...]] = {
+_CONTRASTS: dict[str, tuple[str, ...]] = {
     "t1": ("t1",),
     "flair": ("flair",),
     "both": ("t1", "flair"),
@@ -62,10 +60,12 @@ _STRUCTURES: dict[Structure, tuple[int, ...]] = {
 class PhantomOptions(DatasetOptions):
     """Which heads are simulated.
 
-    ``domains``: ``mr`` is the scanner of Utrecht under a short name, with subjects of its own;
-    every domain shows other subjects. ``size`` is a preset, unless ``shape`` (voxels) and
-    ``spacing`` (mm) are given. ``contrast`` selects the channels of the MR domains. ``window`` is
-    the level and the width of CT in HU. ``structures`` are labelled in this order.
+    ``domains``: ``mr`` is the scanner of Utrecht under a short name, ``inverted`` the same with
+    dark and bright exchanged inside the head and a texture, ``mixed`` T1, FLAIR, inverted T1 and
+    CT in turns, one channel per subject; every domain shows other subjects. ``size`` is a preset,
+    unless ``shape`` (voxels) and ``spacing`` (mm) are given. ``contrast`` selects the channels of
+    the MR domains and of ``inverted``. ``window`` is the level and the width of CT in HU.
+    ``structures`` are labelled in this order.
     """
 
     domains: tuple[Domain, ...] = Field(("mr", "ct"), min_length=1)
@@ -84,8 +84,11 @@ class PhantomOptions(DatasetOptions):
             raise ValueError("domains must be named once each")
         if (self.shape is None) != (self.spacing is None):
             raise ValueError("shape and spacing must be given together")
-        if self.contrast == "both" and "ct" in self.domains:
-            raise ValueError("contrast 'both' has two channels and ct has one; leave out either")
+        single = [domain for domain in self.domains if len(series(domain, 1)) == 1]
+        if self.contrast == "both" and single:
+            raise ValueError(
+                f"contrast 'both' has two channels and {single[0]} has one; leave out either"
+            )
         values = [value for name in self.structures for value in _STRUCTURES[name]]
         if len(set(values)) < len(values):
             raise ValueError("structures must not overlap; leave out one of those that do")
@@ -110,7 +113,7 @@ class Phantom(Dataset[PhantomOptions]):
 
     Options = PhantomOptions
     info: ClassVar[DatasetInfo] = DatasetInfo(
-        summary="simulated heads in MR (three scanners) and CT; made on first use, no download",
+        summary="simulated heads in MR, CT, an inverted contrast and a mixture; made on first use",
         licence="the template's: free for any use with its copyright notice",
         citation="Fonov et al., NeuroImage 54 (2011) 313-327, as shipped with nilearn",
         tree="no root: images are made in the cache folder",
@@ -148,15 +151,17 @@ class Phantom(Dataset[PhantomOptions]):
         return Preprocessing(labels={name: _STRUCTURES[name] for name in self.options.structures})
 
     def _case(self, folder: Path, domain: Domain, number: int) -> Case:
-        name = f"{domain}-{number:03d}"
-        channels = ("ct",) if domain == "ct" else _CONTRASTS[self.options.contrast]
+        subject = f"{domain}-{number:03d}"
+        made = tuple(series(domain, number))
+        channels = made if len(made) == 1 else _CONTRASTS[self.options.contrast]
         return Case(
-            id=name,
-            subject=name,
+            # Where subjects differ in it, tables and pictures name how one was imaged.
+            id=f"{subject}-{made[0]}" if is_mixed(domain) else subject,
+            subject=subject,
             domain=domain,
-            images=tuple(folder / name / f"{channel}.nii.gz" for channel in channels),
-            label=folder / name / "label.nii.gz",
-            mask=folder / name / "mask.nii.gz",
+            images=tuple(folder / subject / f"{channel}.nii.gz" for channel in channels),
+            label=folder / subject / "label.nii.gz",
+            mask=folder / subject / "mask.nii.gz",
         )
 
     def _make(self, folder: Path, domain: Domain) -> None:
@@ -180,14 +185,8 @@ class Phantom(Dataset[PhantomOptions]):
         grid = self.options.grid
         anatomy = draw_subject(grid, Variation(), rng)
         folder.mkdir()
-        if domain == "ct":
-            write_nifti(
-                folder / "ct.nii.gz", ct_image(anatomy, Window(*self.options.window), rng), grid
-            )
-        else:
-            scanner = SCANNERS[_SCANNER.get(domain, domain)]
-            for contrast in _CONTRASTS["both"]:
-                image = mr_image(anatomy, scanner, contrast, rng)
-                write_nifti(folder / f"{contrast}.nii.gz", image, grid)
+        window = Window(*self.options.window)
+        for name, acquire in series(domain, number).items():
+            write_nifti(folder / f"{name}.nii.gz", acquire(anatomy, window, rng), grid)
         write_nifti(folder / "label.nii.gz", anatomy.labels, grid)
         write_nifti(folder / "mask.nii.gz", anatomy.inside.astype(np.uint8), grid)

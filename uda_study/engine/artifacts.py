@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from uda_study.data.grid import resample_to_native
+from uda_study.data.grid import Grid, resample_to_native
+from uda_study.data.prepare import PreparedCase
 from uda_study.report.curves import curves_figure
 from uda_study.report.overlays import OverlayRow, overlay_figure
+from uda_study.report.planes import widest_slice
+from uda_study.report.translations import Plane, TranslationRow, translations_figure
 from uda_study.training.evaluate import Outcome, Row
 from uda_study.training.trainer import Record
+from uda_study.training.translation import Passes
 from uda_study.types import Role
 
 CASES, CURVES = "cases.csv", "curves.csv"
@@ -31,15 +36,16 @@ def write_artifacts(
 ) -> dict[str, float]:
     """Write ``cases.csv``, ``curves.csv`` and the pictures; return the mean scores by role.
 
-    Cases are taken one by one, and of each only its values and one slice are kept.
+    Cases are taken one by one, and of each only its values and one slice are kept. Methods that
+    translate images get ``translations.png`` as well.
     """
     rows: list[Row] = []
-    slices: list[tuple[float, OverlayRow]] = []
+    slices: list[_Slice] = []
     for role, cases in outcomes.items():
         for outcome in cases:
             rows += outcome.rows
             if role == "target_test":
-                slices.append((_dice(outcome.rows), _overlay(outcome)))
+                slices.append(_slice(outcome))
     table = pd.DataFrame([asdict(row) for row in rows])
     table.to_csv(folder / CASES, index=False)
     curve = pd.DataFrame(record.curve, columns=["stage", "step", "name", "value"])
@@ -47,9 +53,11 @@ def write_artifacts(
     if len(curve):
         curves_figure(curve).save(folder / "curves.png")
     if slices:
-        slices.sort(key=lambda pair: pair[0])
-        shown = [row for _, row in _spread(slices)]
-        overlay_figure(shown, class_names).save(folder / "overlays.png")
+        shown = _spread(sorted(slices, key=lambda each: each.dice))
+        overlay_figure([each.overlay for each in shown], class_names).save(folder / "overlays.png")
+        translations = [row for n, each in enumerate(shown) for row in _translations(each, n)]
+        if translations:
+            translations_figure(translations).save(folder / "translations.png")
     return mean_scores(table)
 
 
@@ -77,22 +85,78 @@ def _dice(rows: Iterable[Row]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-def _overlay(outcome: Outcome) -> OverlayRow:
-    """Return the slice of a case in which the truth covers most, on the native grid."""
-    grid = outcome.prepared.grid
-    affine = np.asarray(grid.native_affine)
-    image = resample_to_native(np.asarray(outcome.prepared.image[0]), grid, order=1)
-    return OverlayRow(
-        name=f"{outcome.prepared.case.id}, Dice {_dice(outcome.rows):.2f}",
-        image=image,
+@dataclass(frozen=True)
+class _Slice:
+    """The slice of a case that is shown, on the native grid, and what else can be asked of it."""
+
+    dice: float
+    overlay: OverlayRow
+    index: int
+    prepared: PreparedCase
+    passes: Callable[[int], Passes] | None
+
+
+def _slice(outcome: Outcome) -> _Slice:
+    """Return the slice of a case in which the truth covers most."""
+    prepared, truth = outcome.prepared, np.asarray(outcome.truth)
+    dice, index = _dice(outcome.rows), widest_slice(truth, outcome.after)
+    row = OverlayRow(
+        name=f"{prepared.case.id}, Dice {dice:.2f}",
+        image=_native(prepared.image, prepared.grid),
         after=outcome.after,
-        truth=np.asarray(outcome.truth),
+        truth=truth,
         before=outcome.before,
-        spacing=tuple(float(edge) for edge in nib.affines.voxel_sizes(affine)),
-        axes=tuple(str(code) for code in nib.aff2axcodes(affine)),
-    ).widest()
+        translated=(
+            None if outcome.translated is None else _native(outcome.translated, prepared.grid)
+        ),
+        spacing=_spacing(prepared.grid),
+        axes=_axes(prepared.grid),
+    )
+    return _Slice(dice, row.cut(index), index, prepared, outcome.passes)
 
 
-def _spread(slices: list[tuple[float, OverlayRow]]) -> list[tuple[float, OverlayRow]]:
+def _translations(shown: _Slice, number: int) -> Iterator[TranslationRow]:
+    """Yield the row of a case that was translated, beside the ``number``-th of the source."""
+    translated = shown.overlay.translated
+    if translated is None or shown.passes is None:
+        return
+    passes = shown.passes(number)
+    source, grid = passes.source, shown.prepared.grid
+    index = widest_slice(passes.source_truth, passes.source_truth)
+    yield TranslationRow(
+        name=shown.overlay.name,
+        image=shown.overlay.image,
+        translated=translated,
+        cycled=None if passes.cycled is None else _native(passes.cycled, grid)[:, :, shown.index],
+        plane=_plane(grid),
+        source_name=f"{source.case.id}, slice {index}",
+        source=_native(source.image, source.grid)[:, :, index],
+        identity=_native(passes.identity, source.grid)[:, :, index],
+        source_plane=_plane(source.grid),
+    )
+
+
+def _native(volume: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
+    """Return the first channel of a volume ``(C, X, Y, Z)`` on the native grid."""
+    channel: NDArray[np.float32] = resample_to_native(np.asarray(volume[0]), grid, order=1)
+    return channel
+
+
+def _spacing(grid: Grid) -> tuple[float, ...]:
+    edges = nib.affines.voxel_sizes(np.asarray(grid.native_affine))
+    return tuple(float(edge) for edge in edges)
+
+
+def _axes(grid: Grid) -> tuple[str, ...]:
+    return tuple(str(code) for code in nib.aff2axcodes(np.asarray(grid.native_affine)))
+
+
+def _plane(grid: Grid) -> Plane:
+    """Return how slices across the last axis lie."""
+    spacing, axes = _spacing(grid), _axes(grid)
+    return Plane((spacing[0], spacing[1]), (axes[0], axes[1]))
+
+
+def _spread(slices: list[_Slice]) -> list[_Slice]:
     """Return the worst cases and the best, worst first."""
     return slices if len(slices) <= _SHOWN else [*slices[: _SHOWN - 1], slices[-1]]

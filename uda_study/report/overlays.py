@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,22 +13,16 @@ from numpy.typing import NDArray
 
 from uda_study.errors import InputError, Problem
 from uda_study.metrics.dice import Dice
-from uda_study.report import planes, slice_view, style
+from uda_study.report import planes, sheet, slice_view, style
 from uda_study.report.legend import Entry, Legend
 from uda_study.report.slice_view import Image, Labels, View
 
 MOST_ROWS = 6
 
-# Inches.
-_MARGIN, _PANEL, _GAP = 0.15, 1.95, 0.07
-_HEAD, _ROW_NAME, _NOTE, _SPACE = 0.34, 0.26, 0.2, 0.12
-# The height of a panel as a share of its width; what is flatter or taller gets black bars.
-_FLATTEST, _TALLEST = 0.5, 1.35
-
 
 @dataclass(frozen=True)
 class OverlayRow:
-    """An image and its class maps: a slice ``(A, B)``, or a volume to take one from (`widest`).
+    """An image and its class maps: a slice ``(A, B)``, or a volume to take one from (`cut`).
 
     ``spacing`` is in mm; ``axes`` says towards which side of the patient (R, L, A, P, S or I) each
     index grows. ``truth`` is None for images without labels, ``before`` for methods without a
@@ -43,9 +38,8 @@ class OverlayRow:
     spacing: tuple[float, ...] = (1.0, 1.0)
     axes: tuple[str, ...] = ("R", "A")
 
-    def widest(self, axis: int = 2) -> OverlayRow:
-        """Return the slice across ``axis`` in which the truth covers most, see `widest_slice`."""
-        index = planes.widest_slice(self.truth, self.after, axis)
+    def cut(self, index: int, axis: int = 2) -> OverlayRow:
+        """Return one slice across ``axis``."""
 
         def cut(volume: NDArray[Any] | None) -> Any:
             return None if volume is None else volume.take(index, axis)
@@ -91,41 +85,29 @@ def overlay_figure(
     _check(rows, class_names)
     columns = [c for c in _columns(rows) if any(c.image(row) is not None for row in rows)]
     views = [View((r.spacing[0], r.spacing[1]), (r.axes[0], r.axes[1]), convention) for r in rows]
-    heights = [
-        _PANEL * min(max(view.proportion(row.image.shape), _FLATTEST), _TALLEST)
-        for view, row in zip(views, rows, strict=True)
-    ]
-    width = 2 * _MARGIN + len(columns) * (_PANEL + _GAP) - _GAP
     shown = {int(k) for row in rows for labels in row.label_maps for k in np.unique(labels)}
     legend = Legend(
         [Entry(class_names[k], *style.contour(k)) for k in sorted(shown - {0})],
-        width - 2 * _MARGIN,
+        sheet.inner_width(len(columns)),
     )
-    foot = _HEAD + sum(heights) + len(rows) * _ROW_NAME + _SPACE
-    with style.styled():
-        figure = style.new_figure(width, foot + legend.height + _NOTE + _SPACE)
-        lefts = [_MARGIN + n * (_PANEL + _GAP) for n in range(len(columns))]
-        for column, left in zip(columns, lefts, strict=True):
-            middle = left + _PANEL / 2
-            style.write(figure, middle, _SPACE, column.title, weight="bold", align="center")
-        top = _HEAD
-        for row, view, height in zip(rows, views, heights, strict=True):
-            style.write(figure, _MARGIN, top + 0.08, row.name, colour=style.QUIET)
-            top += _ROW_NAME
-            panels = [style.place(figure, left, top, _PANEL, height) for left in lefts]
-            for panel, column in zip(panels, columns, strict=True):
-                _draw(panel, view, row, column)
-            view.name_sides(panels[0])
-            top += height
-        legend.draw(figure, _MARGIN, foot)
-        side = {"radiological": "right", "neurological": "left"}[convention]
-        note = (
-            f"{convention.capitalize()} view: the patient's {side} is on the left. "
-            "Dice: of the slice shown, mean over the structures in it."
+    lines = [
+        sheet.Line(
+            row.name,
+            view.proportion(row.image.shape),
+            tuple(
+                partial(_draw, view=view, row=row, column=column, named=number == 0)
+                for number, column in enumerate(columns)
+            ),
         )
-        below = foot + legend.height + 0.06
-        style.write(figure, _MARGIN, below, note, size=style.SMALL, colour=style.QUIET)
-        return style.render(figure)
+        for row, view in zip(rows, views, strict=True)
+    ]
+    foot = sheet.Foot(
+        legend.height,
+        lambda figure, top: legend.draw(figure, sheet.MARGIN, top),
+        f"{slice_view.describe(convention)} "
+        "Dice: of the slice shown, mean over the structures in it.",
+    )
+    return sheet.draw_sheet([column.title for column in columns], lines, foot)
 
 
 def _columns(rows: Sequence[OverlayRow]) -> list[_Column]:
@@ -144,12 +126,14 @@ def _columns(rows: Sequence[OverlayRow]) -> list[_Column]:
     ]
 
 
-def _draw(panel: Axes, view: View, row: OverlayRow, column: _Column) -> None:
+def _draw(panel: Axes, view: View, row: OverlayRow, column: _Column, named: bool) -> None:
     image, labels = column.image(row), column.labels(row)
     if image is None:
         slice_view.missing(panel)
         return
     view.draw(panel, image, labels)
+    if named:
+        view.name_sides(panel)
     if column.scored and labels is not None and row.truth is not None:
         slice_view.caption(panel, f"Dice {_dice(labels, row.truth)}")
 
@@ -177,7 +161,7 @@ def _check(rows: Sequence[OverlayRow], class_names: Sequence[str]) -> None:
                     where,
                     "needs slices of one shape (A, B)",
                     ", ".join(shapes),
-                    "take a slice of volumes with widest()",
+                    "take a slice of volumes with cut()",
                 )
             )
         highest = max(int(labels.max()) for labels in row.label_maps)

@@ -43,15 +43,26 @@ class View:
         rows, columns = reversed(shape) if transpose else shape
         return rows * down / (columns * across)
 
-    def draw(self, panel: Axes, image: Image, labels: Labels | None) -> None:
-        """Show the image in grey, and the outlines of the structures if there are any."""
+    def draw(
+        self,
+        panel: Axes,
+        image: Image,
+        labels: Labels | None = None,
+        *,
+        window: tuple[float, float] | None = None,
+        colours: str = "gray",
+    ) -> None:
+        """Show the image, and the outlines of the structures if there are any.
+
+        ``window`` gives the darkest and the brightest value, by default `window_of` the image.
+        """
         across, down = self.pixel
         shown = planes.upright(image, self.axes, self.convention)
         height, width = shown.shape[0] * down, shown.shape[1] * across
-        low, high = _window(shown)
+        low, high = window or window_of(shown)
         bare(panel, "black")
         panel.imshow(
-            shown, cmap="gray", vmin=low, vmax=high, extent=(0, width, height, 0), aspect="auto"
+            shown, cmap=colours, vmin=low, vmax=high, extent=(0, width, height, 0), aspect="auto"
         )
         _fit(panel, width, height)
         if labels is not None:
@@ -93,7 +104,14 @@ def caption(panel: Axes, text: str) -> None:
     )  # fmt: skip
 
 
-def _window(image: Image) -> tuple[float, float]:
+def describe(convention: planes.Convention) -> str:
+    """Return the sentence that says which side of the patient is where."""
+    side = {"radiological": "right", "neurological": "left"}[convention]
+    return f"{convention.capitalize()} view: the patient's {side} is on the left."
+
+
+def window_of(image: Image) -> tuple[float, float]:
+    """Return the darkest and the brightest value to be shown, without the rarest."""
     finite = image[np.isfinite(image)]
     if finite.size == 0:
         return 0.0, 1.0

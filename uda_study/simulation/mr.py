@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from uda_study.simulation.anatomy import Anatomy, Tissue
+from uda_study.simulation.anatomy import Anatomy, Field, Grid, Tissue
 from uda_study.simulation.fields import smooth_field
 
 
@@ -134,6 +134,10 @@ class Scanner:
     bias: float
     noise: float
 
+    def series(self, contrast: Contrast) -> Series:
+        """Return the series of that contrast."""
+        return self.t1 if contrast == "t1" else self.flair
+
 
 SCANNERS: dict[str, Scanner] = {
     "utrecht": Scanner(
@@ -170,12 +174,24 @@ def mr_image(
     The shading is smooth and multiplicative; the noise is that of the magnitude of two channels
     (Gudbjartsson and Patz, MRM 34, 1995, 910-914).
     """
-    series = scanner.t1 if contrast == "t1" else scanner.flair
-    signal = {tissue: series.sequence.signal(values) for tissue, values in RELAXATION.items()}
-    unit = abs(signal["white"])
-    shading = np.exp(smooth_field(anatomy.grid.axes, 170, scanner.bias, rng))
-    mixed = anatomy.mix(signal, series.voxel) / unit * shading
-    real, imaginary = scanner.noise * rng.standard_normal((2, *mixed.shape))
+    series = scanner.series(contrast)
+    signal = signals(series)
+    mixed = anatomy.mix(signal, series.voxel) / abs(signal["white"])
+    return acquire(mixed, anatomy.grid, scanner, rng)
+
+
+def signals(series: Series) -> dict[Tissue, float]:
+    """Return the signed signal of every tissue in a series."""
+    return {tissue: series.sequence.signal(values) for tissue, values in RELAXATION.items()}
+
+
+def acquire(
+    mixed: Field, grid: Grid, scanner: Scanner, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return the magnitude image of signals ``(X, Y, Z)``, 1 becoming 1000 up to the gain."""
+    shading = np.exp(smooth_field(grid.axes, 170, scanner.bias, rng))
+    shaded = mixed * shading
+    real, imaginary = scanner.noise * rng.standard_normal((2, *shaded.shape))
     gain = 1000 * np.exp(rng.normal(0, 0.1))
-    magnitude: NDArray[np.float32] = gain * np.hypot(mixed + real, imaginary)
+    magnitude: NDArray[np.float32] = gain * np.hypot(shaded + real, imaginary)
     return magnitude.astype(np.float32)

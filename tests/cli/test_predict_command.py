@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+from nibabel import Nifti1Image
+
+from uda_study.dataset import Preprocessing
+from uda_study.method import Hyper, Method, Needs
+from uda_study.training.package import ModelConfig, save_package
+from uda_study.types import Task
+
+TASK = Task(2, 1, ("background", "box"), (16, 16), (1.0, 1.0))
+
+
+class Plain(Method[Hyper]):
+    Hyper = Hyper
+    needs = Needs(target="images")
+    paper = "none"
+
+    def __init__(self, hyper, task) -> None:
+        super().__init__(hyper, task)
+        self.register_buffer("threshold", torch.zeros(()))
+
+    def stages(self):
+        return []
+
+    def segment(self, image):
+        return torch.cat([self.threshold.expand_as(image), image], dim=1)
+
+
+class Inverting(Plain):
+    def translate(self, image):
+        return -image
+
+
+@pytest.fixture
+def predict(call, tmp_path, monkeypatch):
+    """Segment one image with an untrained method of the class, in a model's folder."""
+
+    def run(method, *words):
+        monkeypatch.setattr("uda_study.training.package.plugins.load", lambda *_: method)
+        # A model's folder needs no database, and making one takes a second.
+        monkeypatch.setattr("uda_study.tracking.store.open_store", lambda _: None)
+        preprocessing = Preprocessing(labels={"box": (1,)})
+        config = ModelConfig(
+            method="inverting", hyper={}, task=TASK, adjacent_slices=1,
+            preprocessing=preprocessing, direction="mr->ct", study="tiny", trial="key",
+        )  # fmt: skip
+        save_package(tmp_path / "model", method(Hyper(), TASK), config)
+        image = np.random.default_rng(0).normal(size=(16, 16, 2)).astype(np.float32)
+        (tmp_path / "in").mkdir()
+        Nifti1Image(image, np.eye(4)).to_filename(tmp_path / "in" / "scan.nii")
+        return call("predict", "-m", "model", "-i", "in", "-o", "out", *words)
+
+    return run
+
+
+def test_translated_images_are_written_where_asked_for(predict, tmp_path):
+    ended = predict(Inverting, "--translated", "--json")
+    assert ended.code == 0
+    assert ended.json == {
+        "written": ["out/scan.nii.gz"],
+        "volumes": "out/volumes.csv",
+        "translated": ["out/scan_translated.nii.gz"],
+    }
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"scan.nii.gz", "scan_translated.nii.gz", "volumes.csv"}
+
+
+def test_segmentations_alone_are_written_else(predict, tmp_path):
+    ended = predict(Inverting, "--json")
+    assert ended.json == {"written": ["out/scan.nii.gz"], "volumes": "out/volumes.csv"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"scan.nii.gz", "volumes.csv"}
+
+
+def test_translated_images_of_a_method_that_makes_none_are_invalid_input(predict):
+    ended = predict(Plain, "--translated")
+    assert ended.code == 2
+    assert "model: must translate images, got inverting; omit --translated" in ended.err
