@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +22,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from uda_study.errors import LabelsWithheld, Problem
 from uda_study.types import JSON, Supervision, Task, Translation
+
+SourceAugmentation = Literal["study", "none", "gamma", "affine", "nnunet", "nnunet_mirror"]
+"""What source images are augmented with: what the study file says, or a preset of its own."""
 
 
 class Hyper(BaseModel):
@@ -120,6 +123,8 @@ class Stage:
     same. ``begin`` runs once before the first step (and not again on resume), with a seed that
     depends on the training's seed and the stage alone; a shared stage draws its weights there.
     ``whole_batch``: every rank draws the whole batch, for statistics that have no gradient.
+    ``augmentation`` is for the supervised training of a segmenter on the source; a stage in which
+    the domains are compared or translated sees the source as it is.
     """
 
     name: str
@@ -130,6 +135,7 @@ class Stage:
     shared: Mapping[str, JSON] | None = None
     begin: Callable[[], None] | None = None
     whole_batch: bool = False
+    augmentation: SourceAugmentation = "none"
 
 
 @dataclass(frozen=True)

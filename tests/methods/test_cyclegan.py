@@ -85,7 +85,7 @@ def test_weights_scale_their_losses():
         return {n: float(v.detach()) for n, v in list(method.updates(draw))[-1].losses.items()}
 
     usual = losses()
-    heavier = losses(weight=30.0, identity=0.25, back_weight=0.5)
+    heavier = losses(weight=30.0, identity=0.25, target_weight=0.5)
     assert heavier["cycle"] == pytest.approx(3 * usual["cycle"])
     assert heavier["identity"] == pytest.approx(1.5 * usual["identity"])
     assert heavier["of_target"] == pytest.approx(0.5 * usual["of_target"])

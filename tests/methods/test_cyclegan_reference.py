@@ -24,7 +24,7 @@ def new_cyclegan(gan: str) -> Cyclegan:
             "generator": {"width": 2, "blocks": 1},
             "discriminator": {"width": 2},
             "cycle": {
-                "gan": gan, "weight": CYCLE, "identity": IDENTITY, "back_weight": BACK,
+                "gan": gan, "weight": CYCLE, "identity": IDENTITY, "target_weight": BACK,
                 "pool_size": 0,
             },
             "steps": 100,

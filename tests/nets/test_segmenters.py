@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import get_args
 
 import pytest
@@ -10,8 +11,8 @@ from torch import nn
 from uda_study.errors import InputError
 from uda_study.nets.dilated_fcn import DilatedFCN
 from uda_study.nets.dilated_resnet import DilatedResNet
-from uda_study.nets.layers import ResidualBlock, pixel_shuffle
-from uda_study.nets.segmenter import run_groups
+from uda_study.nets.layers import NormName, ResidualBlock, pixel_shuffle
+from uda_study.nets.segmenter import Segmenter, SegmenterDesign, run_groups
 from uda_study.nets.segmenters import SEGMENTERS, SegmenterName
 from uda_study.nets.unet import UNet
 
@@ -19,19 +20,139 @@ CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 SIZES = {2: (37, 50), 3: (17, 18, 20)}
 
 
+def published(
+    network: type[Segmenter], dims: int, channels: int, classes: int, norm: NormName = "instance"
+) -> Segmenter:
+    design = SegmenterDesign(
+        dims, channels, classes, network.default_width, norm, network.default_dropout
+    )
+    with torch.device("meta"):
+        return network(design)
+
+
+def tiny(
+    name: SegmenterName, dims: int = 2, channels: int = 1, norm: NormName = "instance"
+) -> Segmenter:
+    return SEGMENTERS[name](SegmenterDesign(dims, channels, 3, width=2, norm=norm))
+
+
 def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def test_the_published_unet_has_12_6_million_parameters():
-    with torch.device("meta"):
-        assert count(UNet(3, 2, 2)) == 12_623_458
+    assert count(published(UNet, 3, 2, 2, "none")) == 12_623_458
 
 
 def test_the_published_dilated_resnet_has_39_3_million_parameters():
+    assert round(count(published(DilatedResNet, 2, 3, 5)) / 1e6, 1) == 39.3
+
+
+def test_the_residual_unet_is_counted_layer_by_layer():
+    widths = [3, 64, 128, 256, 512, 512, 512, 512]
+    total = sum(2 * (9 * n * n + 2 * n) for n in widths[:-1])
+    down = [16 * before * after for before, after in pairwise(widths)]
+    total += sum(down) + 2 * sum(widths[2:-1]) + widths[1] + widths[-1]
+    up = [(512, 512), (1024, 512), (1024, 512), (1024, 256), (512, 128), (256, 64)]
+    total += sum(16 * before * after + 2 * after for before, after in up)
+    total += 16 * 128 * 5 + 5
+    network = published(SEGMENTERS["res_unet"], 2, 3, 5)
+    assert count(network) == total == 57_545_843
+    assert network.level_channels == (*widths[1:], 512, 512, 512, 256, 128, 64, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "parameters"),
+    [
+        ("aspp_resnet18", (32, 32, 64, 128, 256), 2_844_980),
+        ("aspp_resnet50", (32, 128, 256, 512, 1024), 6_076_980),
+        ("aspp_resnet101", (32, 128, 256, 512, 1024), 10_838_068),
+    ],
+)
+def test_the_dilated_resnets_start_with_32_channels(name, channels, parameters):
+    network = published(SEGMENTERS[name], 2, 3, 5)
+    assert network.level_channels == (*channels, 5)
+    assert count(network) == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("aspp_resnet18", 11_176_512), ("aspp_resnet50", 23_508_032), ("aspp_resnet101", 42_500_160)],
+)
+def test_backbones_have_he_et_als_parameters_at_their_width(name, parameters):
     with torch.device("meta"):
-        parameters = count(DilatedResNet(2, 3, 5))
-    assert round(parameters / 1e6, 1) == 39.3
+        network = SEGMENTERS[name](SegmenterDesign(2, 3, 5, width=64))
+    assert count(network) - count(network.groups[-1]) == parameters
+
+
+def test_the_last_stages_are_dilated_and_the_head_has_four_rates():
+    network = tiny("aspp_resnet50")
+    dilations = [
+        {
+            m.dilation[0]
+            for m in group.modules()
+            if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)
+        }
+        for group in network.groups
+    ]
+    assert dilations == [set(), {1}, {1}, {2}, {4}, {6, 12, 18, 24}]
+
+
+def test_the_four_branches_are_summed_and_enlarged_eightfold():
+    network = tiny("aspp_resnet18").eval()
+    image = torch.randn(1, 1, 30, 40)
+    *_, (_, features), (_, logits) = network.run((image,), 0, network.num_groups)
+    coarse = sum(branch(features) for branch in network.groups[-1].branches)
+    fine = F.interpolate(coarse, (32, 40), mode="bilinear")
+    torch.testing.assert_close(logits, fine[:, :, :30])
+
+
+@pytest.mark.parametrize("name", ["res_unet", "aspp_resnet18", "aspp_resnet50"])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("dims", "size"), [(2, (32, 32)), (3, (24, 16, 16))])
+def test_a_single_small_image_can_be_trained_on(name, dims, size, precision):
+    network = tiny(name, dims)
+    image = torch.randn(1, 1, *size)
+    with torch.autocast("cpu", precision, enabled=precision is torch.bfloat16):
+        logits = network(image)
+    logits.float().square().mean().backward()
+    for parameter in network.parameters():
+        assert parameter.grad is not None
+        assert bool(torch.isfinite(parameter.grad).all())
+
+
+def test_features_of_a_single_voxel_are_not_erased():
+    network = tiny("res_unet").eval()
+    images = torch.randn(2, 1, 32, 32)
+    for features in (states[-1] for states in network.run((images,), 0, 7)):
+        assert not torch.equal(features[0], features[1])
+
+
+def test_the_residual_unet_sees_its_skips():
+    network = tiny("res_unet").eval()
+    states = network.run((torch.randn(1, 1, 64, 64),), 0, network.num_groups - 1)
+    image, skip, features = states[-1]
+    head = network.groups[-1]
+    logits = head((image, skip, features))[-1]
+    assert not torch.equal(head((image, skip + 1, features))[-1], logits)
+    assert not torch.equal(head((image, skip, features + 1))[-1], logits)
+    assert logits.min() < 0 < logits.max()
+
+
+def silence(residue: nn.Module) -> None:
+    for parameter in residue.parameters():
+        nn.init.zeros_(parameter)
+
+
+def test_residual_blocks_add_to_what_they_get():
+    image = torch.rand(1, 1, 32, 32)
+    down = tiny("res_unet").groups[0]
+    silence(down.residue)
+    torch.testing.assert_close(down((image,))[-1], down.halve(image))
+    features = torch.rand(1, 8, 4, 4)
+    block = tiny("aspp_resnet50").groups[1][1]
+    silence(block.residue)
+    torch.testing.assert_close(block(features), features)
 
 
 def test_every_name_has_a_network():
@@ -42,7 +163,7 @@ def test_every_name_has_a_network():
 @pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize("name", SEGMENTERS)
 def test_features_have_the_declared_channels_and_strides_at_any_size(name, dims, norm):
-    network = SEGMENTERS[name](dims, 2, 3, width=2, norm=norm)
+    network = tiny(name, dims, 2, norm)
     size = SIZES[dims]
     image = torch.randn(2, 2, *size)
     states = network.run((image,), 0, network.num_groups)
@@ -55,7 +176,7 @@ def test_features_have_the_declared_channels_and_strides_at_any_size(name, dims,
 
 @pytest.mark.parametrize("name", SEGMENTERS)
 def test_group_ends_count_the_convolutions(name):
-    network = SEGMENTERS[name](2, 1, 3, width=2)
+    network = tiny(name)
     total, ends = 0, []
     for group in network.groups:
         total += sum(isinstance(module, CONVOLUTIONS) for module in group.modules())
@@ -65,7 +186,7 @@ def test_group_ends_count_the_convolutions(name):
 
 @pytest.mark.parametrize("name", SEGMENTERS)
 def test_groups_can_be_run_in_two_parts(name):
-    network = SEGMENTERS[name](2, 1, 3, width=2).eval()
+    network = tiny(name).eval()
     image = torch.randn(1, 1, 32, 32)
     for cut in range(1, network.num_groups):
         lower = run_groups(network.groups[:cut], (image,))
@@ -120,7 +241,7 @@ def test_growth_pads_the_identity_with_zeros_on_both_sides():
 
 
 def test_the_first_convolution_of_the_dilated_resnet_stands_bare():
-    first = DilatedResNet(2, 1, 2, width=2, dropout=0.0).groups[0]
+    first = tiny("dilated_resnet").groups[0]
     assert isinstance(first[0], nn.Conv2d)
     assert isinstance(first[1], ResidualBlock)
     assert first[0].bias is None

@@ -70,14 +70,26 @@ def test_source_and_target_side_are_never_shared():
 def test_the_shared_key_covers_every_setting():
     changed = {
         "name": "unet", "width": 3, "norm": "batch", "dropout": 0.1, "steps": 7, "batch_size": 3,
-        "optimiser": "sgd", "lr": 1.0, "schedule": "cosine", "decay": 0.5, "decay_every": 9, "weight_decay": 0.5,
+        "optimiser": "sgd", "lr": 1.0, "schedule": "cosine", "decay": 0.5, "decay_every": 9,
+        "weight_decay": 0.5,
         "dice_weight": 0.5, "class_weights": "none",
     }  # fmt: skip
-    assert set(changed) == set(SegmenterHyper.model_fields)
+    # The facts of a stage's data say what is augmented with.
+    assert set(changed) == set(SegmenterHyper.model_fields) - {"augmentation"}
     usual = SegmenterTraining(None, SegmenterHyper.model_validate(TINY)).shared_key()
     for name, value in changed.items():
         other = SegmenterHyper.model_validate({**TINY, name: value})
         assert SegmenterTraining(None, other).shared_key() != usual
+
+
+def test_the_source_is_augmented_where_it_is_shown_as_it_is():
+    assert training("source").stage().augmentation == "study"
+    own = training("source", augmentation="gamma").own_stage("again", "none")
+    assert own.augmentation == "gamma"
+    assert training("target", augmentation="gamma").stage().augmentation == "none"
+    hyper = SegmenterHyper.model_validate(TINY)
+    translated = SegmenterTraining(None, hyper, examples=lambda b: (b.source_image, b.source_label))
+    assert translated.own_stage("translated", "images").augmentation == "none"
 
 
 def test_the_target_side_needs_labels_that_the_stage_may_read():

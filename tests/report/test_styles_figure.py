@@ -60,6 +60,13 @@ def test_the_reference_sets_the_grey_scale_of_its_column() -> None:
     assert (pixels(styles_figure([row()], loud)) < 30).sum() > (quiet < 30).sum()
 
 
+def test_sampled_styles_are_shown_in_the_grey_scale_of_the_references() -> None:
+    faint = dataclasses.replace(row(), rendered=(head(), 0.1 * head()))
+    for columns, darker in ((REFERRED, True), (SAMPLED, False)):
+        white = [(pixels(styles_figure([r], columns)) > 250).sum() for r in (faint, row())]
+        assert (white[0] < white[1]) == darker
+
+
 def test_equal_input_gives_equal_pictures() -> None:
     assert styles_figure([row()], REFERRED) == styles_figure([row()], REFERRED)
 

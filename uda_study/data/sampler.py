@@ -9,20 +9,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
+from functools import lru_cache, partial
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from uda_study.data.augmentation import Kind
 from uda_study.data.labels import LabelReader
 from uda_study.data.patches import centred_start, cut_input, cut_label, start_around
 from uda_study.data.prepare import PreparedCase
 from uda_study.errors import InputError
 from uda_study.method import Batch
 from uda_study.types import Task
+
+if TYPE_CHECKING:
+    from uda_study.data.augmentation_draw import Augmenter
 
 # A case keeps at most this many voxels of a kind to centre patches on, spread evenly over them.
 _MAX_CENTRES = 20_000
@@ -44,7 +49,7 @@ class Sampler:
     position. ``balanced`` centres patches on voxels instead: where labels are read, half of them on
     a structure and half on the rest of the mask; elsewhere anywhere inside the mask. An image that
     is smaller than the patch is padded with its minimum. ``source`` or ``target`` may be empty;
-    their tensors then hold no samples.
+    their tensors then hold no samples. ``augmentation`` changes images and labels of the source.
     """
 
     def __init__(
@@ -57,9 +62,10 @@ class Sampler:
         sampling: Sampling,
         adjacent_slices: int,
         seed: int,
+        augmentation: Sequence[Kind] = (),
     ) -> None:
         view = _View(task, sampling == "balanced", adjacent_slices)
-        self._source = _Side(f"{seed}/source", source, labels, view)
+        self._source = _Side(f"{seed}/source", source, labels, view, augmentation)
         self._target = _Side(f"{seed}/target", target, labels if target_labels else None, view)
 
     def draw(
@@ -107,10 +113,16 @@ class _Side:
     """The cases of one side, what may be drawn of them, and few of their arrays kept open."""
 
     def __init__(
-        self, key: str, cases: Sequence[PreparedCase], labels: LabelReader | None, view: _View
+        self,
+        key: str,
+        cases: Sequence[PreparedCase],
+        labels: LabelReader | None,
+        view: _View,
+        augmentation: Sequence[Kind] = (),
     ) -> None:
         self._key = key
         self._view = view
+        self._augmenter = _augmenter(augmentation, view)
         self._image: Callable[[int], NDArray[np.float32]] = lru_cache(_MAX_OPEN)(
             lambda number: cases[number].image
         )
@@ -133,12 +145,39 @@ class _Side:
             number = int(rng.integers(len(self._choices)))
             choices = self._choices[number]
             start = self._start(number, choices, rng)
-            images[row] = cut_input(
-                self._image(number), start, patch, choices.padding, self._view.adjacent_slices
-            )
-            if self._label is not None:
-                labels[row] = cut_label(self._label(number), start, patch)
+            read = partial(self._cut, number, start)
+            if self._augmenter is None:
+                images[row], label = read()
+            else:
+                # Numbers of its own: where a patch lies does not depend on what happens to it.
+                own = np.random.default_rng(int.from_bytes(digest[16:]))
+                shape = self._image(number).shape[1:]
+                room = [
+                    max(low, size - low - side, 0)
+                    for low, size, side in zip(start, shape, patch, strict=False)
+                ]
+                images[row], label = self._augmenter.sample(own, patch, room, read)
+            if label is not None:
+                labels[row] = label
         return torch.from_numpy(images), torch.from_numpy(labels) if self._label else None
+
+    def _cut(
+        self, number: int, start: Sequence[int], margin: Sequence[int] = (0, 0, 0)
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8] | None]:
+        """Return image ``(C, *S)`` and label ``(*S)`` of a patch with a margin all around."""
+        sides = self._view.task.patch_size
+        wide = tuple(side + 2 * more for side, more in zip(sides, margin, strict=False))
+        begin = [low - more for low, more in zip_longest(start, margin[: len(sides)], fillvalue=0)]
+        image = cut_input(
+            self._image(number),
+            begin,
+            wide,
+            self._choices[number].padding,
+            self._view.adjacent_slices,
+        )
+        if self._label is None:
+            return image, None
+        return image, cut_label(self._label(number), begin, wide)
 
     def _start(
         self, number: int, choices: _Choices, rng: np.random.Generator
@@ -170,7 +209,8 @@ class _Side:
         smaller = any(
             size < length for size, length in zip(image.shape[1:], task.patch_size, strict=False)
         )
-        padding = image.min(axis=(1, 2, 3)) if smaller else np.zeros(len(image), np.float32)
+        padded = smaller or self._augmenter is not None
+        padding = image.min(axis=(1, 2, 3)) if padded else np.zeros(len(image), np.float32)
         slices = np.zeros(0, np.int64)
         centres: tuple[NDArray[np.int32], ...] = ()
         if self._view.balanced:
@@ -185,6 +225,15 @@ class _Side:
         structure = self._label(number) > 0
         groups = (_spread(structure), _spread(mask & ~structure))
         return tuple(group for group in groups if len(group))
+
+
+def _augmenter(augmentation: Sequence[Kind], view: _View) -> Augmenter | None:
+    if not augmentation:
+        return None
+    from uda_study.data.augmentation_draw import Augmenter  # noqa: PLC0415 - slow to import
+
+    task = view.task
+    return Augmenter(augmentation, task.spatial_dims, task.in_channels // view.adjacent_slices)
 
 
 def _spread(where: NDArray[np.bool_]) -> NDArray[np.int32]:

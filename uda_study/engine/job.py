@@ -110,7 +110,7 @@ def load_data(
     prepared = prepare(in_play, preprocessing, home.cache / "prepared", progress)
     task = _task(spec, preprocessing, list(prepared.values()))
     return preprocessing, {
-        key: TaskData(task, prepared, split, spec.sampling, spec.adjacent_slices)
+        key: TaskData(task, prepared, split, spec.sampling, spec.adjacent_slices, spec.augmentation)
         for key, split in splits.items()
     }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import nn
 
-from uda_study.nets.layers import ConvLayer, NormName, conv, crop, pixel_shuffle
-from uda_study.nets.segmenter import Layers, Segmenter, State
+from uda_study.nets.layers import conv, crop, pixel_shuffle
+from uda_study.nets.segmenter import Layers, Segmenter, SegmenterDesign, State
 
 # Per stage: channels as a multiple of the width, stride, dilation.
 _STAGES = (
@@ -24,33 +26,21 @@ class DilatedFCN(Segmenter):
 
     group_ends = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
     level_strides = (1, 1, 2, 2, 4, 4, 4, 4, 4, 1)
+    erased_side = _COARSE
     default_width = 8
     default_dropout = 0.0
 
-    def __init__(
-        self,
-        dims: int,
-        in_channels: int,
-        num_classes: int,
-        *,
-        width: int = default_width,
-        norm: NormName = "instance",
-        dropout: float = default_dropout,
-    ) -> None:
-        channels = [in_channels, *(multiple * width for multiple, _, _ in _STAGES)]
-        groups: list[nn.Module] = []
-        for number, (_, stride, dilation) in enumerate(_STAGES):
-            convolution = conv(
-                dims,
-                (channels[number], channels[number + 1]),
-                stride=stride,
-                dilation=dilation,
-                bias=norm == "none",
-            )
-            groups.append(Layers(ConvLayer(convolution, norm, dropout)))
-        fine = num_classes * _COARSE**dims
-        groups.append(_Head(conv(dims, (channels[-1], fine), kernel=1, bias=True)))
-        super().__init__(groups, [*channels[1:], num_classes])
+    @classmethod
+    def build_groups(cls, design: SegmenterDesign) -> tuple[list[nn.Module], list[int]]:
+        """Return nine stages and the head."""
+        channels = [design.in_channels, *(multiple * design.width for multiple, _, _ in _STAGES)]
+        groups: list[nn.Module] = [
+            Layers(design.layer(shape, stride=stride, dilation=dilation))
+            for shape, (_, stride, dilation) in zip(pairwise(channels), _STAGES, strict=True)
+        ]
+        fine = design.num_classes * _COARSE**design.dims
+        groups.append(_Head(conv(design.dims, (channels[-1], fine), kernel=1, bias=True)))
+        return groups, [*channels[1:], design.num_classes]
 
 
 class _Head(nn.Module):

@@ -6,7 +6,6 @@ from torch import nn
 
 from uda_study.nets.layers import (
     ConvLayer,
-    NormName,
     ResidualBlock,
     conv,
     crop,
@@ -15,7 +14,7 @@ from uda_study.nets.layers import (
     pixel_shuffle,
 )
 from uda_study.nets.layers import dropout as dropout_layer
-from uda_study.nets.segmenter import Layers, Segmenter, State
+from uda_study.nets.segmenter import Layers, Segmenter, SegmenterDesign, State
 
 _STRIDE = 8
 
@@ -32,30 +31,27 @@ class DilatedResNet(Segmenter):
 
     group_ends = (3, 5, 9, 13, 17, 21, 25, 29, 31, 33)
     level_strides = (2, 4, 8, 8, 8, 8, 8, 8, 8, 1)
+    erased_side = _STRIDE
     default_width = 16
     default_dropout = 0.25
 
-    def __init__(
-        self,
-        dims: int,
-        in_channels: int,
-        num_classes: int,
-        *,
-        width: int = default_width,
-        norm: NormName = "instance",
-        dropout: float = default_dropout,
-    ) -> None:
+    @classmethod
+    def build_groups(cls, design: SegmenterDesign) -> tuple[list[nn.Module], list[int]]:
+        """Return nine groups and the head."""
+        dims, width, dropout = design.dims, design.width, design.dropout
+
         def residual(before: int, after: int, dilation: int = 1) -> ResidualBlock:
-            return ResidualBlock(dims, (before, after), norm, dropout, dilation)
+            return ResidualBlock(dims, (before, after), design.norm, dropout, dilation)
 
         def two(before: int, after: int, dilation: int = 1) -> list[nn.Module]:
             return [residual(before, after, dilation), residual(after, after, dilation)]
 
         def plain(channels: int) -> ConvLayer:
-            return ConvLayer(conv(dims, (channels, channels)), norm, dropout)
+            return ConvLayer(conv(dims, (channels, channels)), design.norm, dropout)
 
         w1, w2, w4, w8, w16, w32 = (width * 2**power for power in range(6))
-        first = [conv(dims, (in_channels, w1)), *dropout_layer(dropout)]
+        first = [conv(dims, (design.in_channels, w1)), *dropout_layer(dropout)]
+        fine_channels = max(1, width // 2) * design.num_classes
         groups = [
             Layers(*first, residual(w1, w1), max_pool(dims)),
             Layers(residual(w1, w2), max_pool(dims)),
@@ -66,10 +62,9 @@ class DilatedResNet(Segmenter):
             Layers(*two(w16, w32)),
             Layers(*two(w32, w32, dilation=2)),
             Layers(plain(w32), plain(w32)),
-            _Head(dims, w32, max(1, width // 2) * num_classes, num_classes, dropout),
+            _Head(design, w32, fine_channels),
         ]
-        channels = [w1, w2, w4, w8, w16, w16, w32, w32, w32, num_classes]
-        super().__init__(groups, channels)
+        return groups, [w1, w2, w4, w8, w16, w16, w32, w32, w32, design.num_classes]
 
     @classmethod
     def critic_levels(cls, groups: int) -> tuple[int, ...]:
@@ -81,15 +76,14 @@ class DilatedResNet(Segmenter):
 class _Head(nn.Module):
     """Subpixel upsampling by 8 and a smoothing 5x5 convolution, cropped to the image's size."""
 
-    def __init__(
-        self, dims: int, channels: int, fine_channels: int, num_classes: int, dropout: float
-    ) -> None:
+    def __init__(self, design: SegmenterDesign, channels: int, fine_channels: int) -> None:
         super().__init__()
+        dims = design.dims
         self.spread = nn.Sequential(
             edge_conv(dims, (channels, _STRIDE**dims * fine_channels), kernel=3),
-            *dropout_layer(dropout),
+            *dropout_layer(design.dropout),
         )
-        self.smooth = edge_conv(dims, (fine_channels, num_classes), kernel=5)
+        self.smooth = edge_conv(dims, (fine_channels, design.num_classes), kernel=5)
 
     def forward(self, state: State) -> State:
         image, features = state

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
-from abc import ABC
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 from uda_study.errors import InputError
+from uda_study.nets.layers import SLOPE, ConvLayer, NormName, conv
 
 State = tuple[Tensor, ...]
 """What one group hands to the next; the last tensor holds the current features ``(N, C, *S)``."""
+
+
+@dataclass(frozen=True)
+class SegmenterDesign:
+    """What a segmenter is built for and how; ``width`` is the channels of its first layers."""
+
+    dims: int
+    in_channels: int
+    num_classes: int
+    width: int
+    norm: NormName = "instance"
+    dropout: float = 0.0
+
+    def layer(
+        self,
+        channels: tuple[int, int],
+        *,
+        kernel: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+        slope: float | None = SLOPE,
+    ) -> ConvLayer:
+        """Return a convolution as in `layers.conv` with the design's dropout and norm."""
+        convolution = conv(
+            self.dims,
+            channels,
+            kernel=kernel,
+            stride=stride,
+            dilation=dilation,
+            bias=self.norm == "none",
+        )
+        return ConvLayer(convolution, self.norm, self.dropout, slope)
 
 
 class Layers(nn.Sequential):
@@ -46,6 +80,9 @@ class Segmenter(nn.Module, ABC):
         How many times smaller than the image the features at each group's end are.
     level_channels
         How many channels these features have.
+    erased_side
+        An image whose longest side has no more voxels than this shrinks to a single one, and
+        normalising that would erase it.
     default_width, default_dropout
         The published values.
 
@@ -53,13 +90,20 @@ class Segmenter(nn.Module, ABC):
 
     group_ends: ClassVar[tuple[int, ...]]
     level_strides: ClassVar[tuple[int, ...]]
+    erased_side: ClassVar[int]
     default_width: ClassVar[int]
     default_dropout: ClassVar[float]
 
-    def __init__(self, groups: Sequence[nn.Module], level_channels: Sequence[int]) -> None:
+    def __init__(self, design: SegmenterDesign) -> None:
         super().__init__()
+        groups, level_channels = self.build_groups(design)
         self.groups = nn.ModuleList(groups)
         self.level_channels = tuple(level_channels)
+
+    @classmethod
+    @abstractmethod
+    def build_groups(cls, design: SegmenterDesign) -> tuple[list[nn.Module], list[int]]:
+        """Return the groups and the channels at their ends."""
 
     @property
     def num_groups(self) -> int:

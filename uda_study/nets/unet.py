@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from uda_study.nets.layers import ConvLayer, NormName, conv, crop, max_pool
-from uda_study.nets.segmenter import Layers, Segmenter, State
+from uda_study.nets.layers import conv, crop, max_pool
+from uda_study.nets.segmenter import Layers, Segmenter, SegmenterDesign, State
 
 _RELU = 0.0
 
@@ -22,45 +22,33 @@ class UNet(Segmenter):
 
     group_ends = (2, 4, 6, 8, 10, 13, 16, 19, 22, 23)
     level_strides = (2, 4, 8, 16, 16, 8, 4, 2, 1, 1)
+    erased_side = 16
     default_width = 32
     default_dropout = 0.0
 
-    def __init__(
-        self,
-        dims: int,
-        in_channels: int,
-        num_classes: int,
-        *,
-        width: int = default_width,
-        norm: NormName = "none",
-        dropout: float = default_dropout,
-    ) -> None:
+    @classmethod
+    def build_groups(cls, design: SegmenterDesign) -> tuple[list[nn.Module], list[int]]:
+        """Return encoder, bottom, decoder and head."""
+        dims, width = design.dims, design.width
+
         def block(before: int, after: int) -> nn.Sequential:
             return nn.Sequential(
-                *(
-                    ConvLayer(
-                        conv(dims, (channels, after), bias=norm == "none"), norm, dropout, _RELU
-                    )
-                    for channels in (before, after)
-                )
+                design.layer((before, after), slope=_RELU),
+                design.layer((after, after), slope=_RELU),
             )
 
         widths = [width, 2 * width, 4 * width, 8 * width]
         bottom = widths[-1]
         encoder = [
-            _Encode(block(before, after), dims)
-            for before, after in zip([in_channels, *widths], widths, strict=False)
+            _Encode(block(*shape), dims) for shape in pairwise([design.in_channels, *widths])
         ]
-        up = [bottom, *widths[::-1]]
         decoder = [
             _Decode(_enlarging(dims, before, after), block(after, after))
-            for before, after in pairwise(up)
+            for before, after in pairwise([bottom, *widths[::-1]])
         ]
-        head = _Head(conv(dims, (width, num_classes), kernel=1, bias=True))
-        super().__init__(
-            [*encoder, _Bottom(block(bottom, bottom)), *decoder, head],
-            [*widths, bottom, *widths[::-1], num_classes],
-        )
+        head = _Head(conv(dims, (width, design.num_classes), kernel=1, bias=True))
+        groups = [*encoder, _Bottom(block(bottom, bottom)), *decoder, head]
+        return groups, [*widths, bottom, *widths[::-1], design.num_classes]
 
 
 def _enlarging(dims: int, before: int, after: int) -> nn.Module:

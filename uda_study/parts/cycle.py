@@ -95,14 +95,14 @@ class DiscriminatorHyper(Hyper):
 class CycleHyper(Hyper):
     """The losses: adversarial in both directions, cycle consistency, identity.
 
-    ``identity`` is a share of ``weight``, as in the public code. ``back_weight`` scales the
-    adversarial loss of source -> target, which only serves the cycle.
+    ``identity`` is a share of ``weight``, as in the public code.
     """
 
     gan: GanLoss = "log"
     weight: NonNegativeFloat = Field(10.0, description="weight of the cycle's L1")
     identity: NonNegativeFloat = Field(0.5, description="weight of the identity's L1 / cycle's")
-    back_weight: NonNegativeFloat = Field(1.0, description="adversarial weight of source -> target")
+    source_weight: NonNegativeFloat = Field(1.0, description="adversarial, target -> source")
+    target_weight: NonNegativeFloat = Field(1.0, description="adversarial, source -> target")
     pool_size: NonNegativeInt = Field(50, description="translated images that are kept")
 
 
@@ -209,8 +209,8 @@ class Cycle(nn.Module):
         """Return what the generators minimise: adversarial, cycle and identity terms, weighted."""
         hyper = self.hyper
         losses = {
-            "of_source": self.fooling("of_source", pair.fake_source),
-            "of_target": hyper.back_weight * self.fooling("of_target", pair.fake_target),
+            "of_source": hyper.source_weight * self.fooling("of_source", pair.fake_source),
+            "of_target": hyper.target_weight * self.fooling("of_target", pair.fake_target),
             "cycle": hyper.weight
             * (
                 F.l1_loss(self.to_source(pair.fake_target), pair.source)

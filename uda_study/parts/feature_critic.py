@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor
 
 from uda_study.method import Hyper
@@ -36,12 +36,15 @@ class CriticHyper(Hyper):
     growth: NonNegativeInt = Field(300, description="one more after so many joint updates; 0 never")
     warm_up: NonNegativeInt = Field(20_000, description="critic updates before the first joint one")
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _fill_in_the_input(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and values.get("input") == "pool":
-            return {**_COMPACT, **values}
-        return values
+    def _fill_in_the_input(cls, values: Any, build: ModelWrapValidatorHandler[Self]) -> Self:
+        if not (isinstance(values, Mapping) and values.get("input") == "pool"):
+            return build(values)
+        made = build({**_COMPACT, **values})
+        # Nobody chose what was filled in: another input brings its own.
+        made.model_fields_set.difference_update(_COMPACT.keys() - values.keys())
+        return made
 
     def level_groups(self, network: type[Segmenter], replaced: int) -> tuple[int, ...]:
         """Return the groups whose features the critic sees, from shallow to deep.

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 from torch import Tensor
 from torch.optim import SGD, Adam, Optimizer
 
 from uda_study.errors import InputError
 from uda_study.losses.segmentation import cross_entropy, soft_dice
-from uda_study.method import Batch, Hyper, Player, Stage, Trainable, Update
+from uda_study.method import (
+    Batch,
+    Hyper,
+    Player,
+    SourceAugmentation,
+    Stage,
+    Trainable,
+    Update,
+)
 from uda_study.nets.layers import NormName
-from uda_study.nets.segmenter import Segmenter
+from uda_study.nets.segmenter import Segmenter, SegmenterDesign
 from uda_study.nets.segmenters import SEGMENTERS, SegmenterName
 from uda_study.parts.optimisation import (
     Schedule,
@@ -53,15 +68,19 @@ class SegmenterHyper(Hyper):
     weight_decay: NonNegativeFloat = Field(1e-4, description="L2 of convolution weights")
     dice_weight: NonNegativeFloat = Field(1.0, description="lambda of eq. 1")
     class_weights: Literal["frequency", "none"] = "frequency"
+    augmentation: SourceAugmentation = Field("study", description="of labelled source images")
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _fill_in_the_network(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and values.get("name") in SEGMENTERS:
-            network = SEGMENTERS[values["name"]]
-            published = {"width": network.default_width, "dropout": network.default_dropout}
-            return {**published, **values}
-        return values
+    def _fill_in_the_network(cls, values: Any, build: ModelWrapValidatorHandler[Self]) -> Self:
+        if not (isinstance(values, Mapping) and values.get("name") in SEGMENTERS):
+            return build(values)
+        network = SEGMENTERS[values["name"]]
+        published = {"width": network.default_width, "dropout": network.default_dropout}
+        made = build({**published, **values})
+        # Nobody chose what was filled in: another network brings its own.
+        made.model_fields_set.difference_update(published.keys() - values.keys())
+        return made
 
     @property
     def network(self) -> type[Segmenter]:
@@ -70,21 +89,23 @@ class SegmenterHyper(Hyper):
 
     def build(self, task: Task) -> Segmenter:
         """Return a new segmenter; `InputError` if the patch is too small to be normalised."""
-        stride = max(self.network.level_strides)
-        if self.norm != "none" and max(task.patch_size) <= stride:
+        erased = self.network.erased_side
+        if self.norm != "none" and max(task.patch_size) <= erased:
             raise InputError.of(
                 "data.patch_size",
-                f"must exceed {stride} voxels along one side for segmenter {self.name!r}",
+                f"must exceed {erased} voxels along one side for segmenter {self.name!r}",
                 "x".join(map(str, task.patch_size)),
                 "use larger patches or another segmenter.name",
             )
-        return SEGMENTERS[self.name](
-            task.spatial_dims,
-            task.in_channels,
-            task.num_classes,
-            width=self.width,
-            norm=self.norm,
-            dropout=self.dropout,
+        return self.network(
+            SegmenterDesign(
+                task.spatial_dims,
+                task.in_channels,
+                task.num_classes,
+                self.width,
+                self.norm,
+                self.dropout,
+            )
         )
 
 
@@ -118,6 +139,7 @@ class SegmenterTraining(Trainable):
             target="none" if self.side == "source" else "labels",
             shared=self.shared_key(),
             begin=self._initialise,
+            augmentation=self._augmentation(),
         )
 
     def own_stage(
@@ -131,7 +153,13 @@ class SegmenterTraining(Trainable):
             batch_size=self.hyper.batch_size,
             target=target,
             begin=begin or self._initialise,
+            augmentation=self._augmentation(),
         )
+
+    def _augmentation(self) -> SourceAugmentation:
+        """Augment the source where it is shown as it is: a translator learnt from such images."""
+        shown = self.examples is _EXAMPLES["source"]
+        return self.hyper.augmentation if shown else "none"
 
     def _initialise(self) -> None:
         """Draw the initial weights anew: what a method builds before it must not decide them."""
@@ -141,8 +169,11 @@ class SegmenterTraining(Trainable):
                 reset()
 
     def shared_key(self) -> dict[str, JSON]:
-        """Return everything that the result depends on besides task, data, seed and code."""
-        return {"side": self.side, **self.hyper.model_dump(mode="json")}
+        """Return everything that the result depends on besides task, data, seed and code.
+
+        What is augmented with is told by the data of the stage.
+        """
+        return {"side": self.side, **self.hyper.model_dump(mode="json", exclude={"augmentation"})}
 
     def players(self) -> Mapping[str, Player]:
         """Return the single player ``segmenter``."""

@@ -50,8 +50,9 @@ def styles_figure(
 ) -> style.Picture:
     """Draw one line per slice: the slice, then the slice in every style.
 
-    Slices that styles were taken from stand in a line above. All of a column is shown in one grey
-    scale. Raises `InputError` unless there are 1 to 6 rows and 1 to 8 styles that fit.
+    Slices that styles were taken from stand in a line above and set the grey scale of their column;
+    sampled styles get that of all of them together. Raises `InputError` unless there are 1 to 6
+    rows and 1 to 8 styles that fit.
     """
     _check(rows, styles)
     windows = [_window(rows, styles, number) for number in range(len(styles))]
@@ -104,11 +105,13 @@ def _references(
 def _window(
     rows: Sequence[StyleRow], styles: Sequence[StyleColumn], number: int
 ) -> tuple[float, float]:
-    """Return the grey scale of a column: that of the reference, or of all that is rendered."""
-    reference = styles[number].reference
-    if reference is not None:
-        return slice_view.window_of(reference.image)
-    return slice_view.window_of(np.concatenate([row.rendered[number].ravel() for row in rows]))
+    """Return the grey scale of a column: of its reference, of all of them, or of what is drawn."""
+    own = styles[number].reference
+    seen = [column.reference.image for column in styles if column.reference is not None]
+    if own is not None:
+        seen = [own.image]
+    drawn = seen or [row.rendered[number] for row in rows]
+    return slice_view.window_of(np.concatenate([image.ravel() for image in drawn]))
 
 
 def _check(rows: Sequence[StyleRow], styles: Sequence[StyleColumn]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uda_study import plugins
+from uda_study.data.augmentation import Mirror
 from uda_study.dataset import Dataset, DatasetOptions
 from uda_study.errors import InputError
 from uda_study.study.model import DataSpec, StudySpec
@@ -13,9 +14,10 @@ from uda_study.study.yaml_places import Finding
 
 
 def check_data(spec: StudySpec) -> Iterator[Finding]:
-    """Yield what is wrong with the dataset, its options, the patches, labels and splits."""
+    """Yield what is wrong with dataset, options, patches, augmentation, labels and splits."""
     yield from _check_dataset(spec.data)
     yield from _check_patches(spec.data)
+    yield from _check_augmentation(spec.data)
     yield from _check_labels(spec.data)
     yield from _check_split(spec.data)
 
@@ -40,6 +42,14 @@ def _check_patches(data: DataSpec) -> Iterator[Finding]:
     if data.adjacent_slices != 1 and data.spatial_dims != 2:
         rule = "must be 1 where spatial_dims is 3: volumes hold their neighbours already"
         yield Finding(("data", "adjacent_slices"), rule, str(data.adjacent_slices))
+
+
+def _check_augmentation(data: DataSpec) -> Iterator[Finding]:
+    for number, transform in enumerate(data.augmentation.transforms):
+        if isinstance(transform, Mirror) and max(transform.axes) >= data.spatial_dims:
+            at = ("data", "augmentation", "transforms", number, "axes")
+            rule = f"must be below {data.spatial_dims}, the number of dimensions"
+            yield Finding(at, rule, shown(list(transform.axes)))
 
 
 def _check_labels(data: DataSpec) -> Iterator[Finding]:

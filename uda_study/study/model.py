@@ -15,6 +15,7 @@ from pydantic import (
     PositiveInt,
 )
 
+from uda_study.data.augmentation import Augmentation
 from uda_study.types import JSON
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -50,6 +51,7 @@ class DataSpec(_Model):
     patch_size: tuple[PositiveInt, ...] | None = None
     adjacent_slices: Literal[1, 3] = 1
     sampling: Literal["uniform", "balanced"] = "uniform"
+    augmentation: Augmentation = Augmentation()
     labels: dict[str, tuple[int, ...]] | None = None
     spacing: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
     size: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None

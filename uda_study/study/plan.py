@@ -202,11 +202,15 @@ def _notes(spec: StudySpec, cells: Sequence[Cell], time: float | None) -> Iterat
         yield "transductive: the images that are adapted to are the ones tested on"
     if spec.budget.time is not None and time is not None and time > seconds(spec.budget.time):
         yield f"the budget of {spec.budget.time} ends the study before it is done"
+    constant = [cell.key for cell in cells if not cell_space(spec, cell).parameters]
+    if constant:
+        yield (
+            f"nothing is searched in {len(constant)} of {len(cells)} cells: "
+            "the one setting of each is confirmed at once"
+        )
     outside: dict[str, None] = {}
     for cell in cells:
         space = cell_space(spec, cell)
-        if not space.parameters:
-            yield f"{cell.key}: nothing is searched, so its one setting is confirmed at once"
         for name, value in space.outside(load_method(cell.method)).items():
             outside[f"{name}: the published {shown(value)} of {cell.method} is out of range"] = None
     yield from outside

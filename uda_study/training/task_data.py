@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 
+from uda_study.data.augmentation import Augmentation, Kind
 from uda_study.data.labels import LabelReader
 from uda_study.data.prepare import PreparedCase
 from uda_study.data.sampler import Sampler
@@ -20,13 +21,17 @@ from uda_study.types import JSON, Role, Split, Task
 
 @dataclass(frozen=True)
 class TaskData:
-    """A task with its prepared cases and the split that says what each is for."""
+    """A task with its prepared cases and the split that says what each is for.
+
+    ``augmentation`` is the study's, for the stages that ask for it.
+    """
 
     task: Task
     prepared: Mapping[str, PreparedCase]
     split: Split
     sampling: Literal["uniform", "balanced"] = "uniform"
     adjacent_slices: int = 1
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def cases(self, role: Role) -> list[PreparedCase]:
         """Return the prepared cases of a role, in the split's order."""
@@ -48,6 +53,7 @@ class TaskData:
             sampling=self.sampling,
             adjacent_slices=self.adjacent_slices,
             seed=derive_seed(seed, "patches"),
+            augmentation=self._transforms(stage),
         )
 
     def facts(self, stage: Stage) -> dict[str, JSON]:
@@ -61,7 +67,13 @@ class TaskData:
             "classes": list(self.task.class_names),
             "patch_size": list(self.task.patch_size),
             "spatial_dims": self.task.spatial_dims,
+            "augmentation": [kind.model_dump(mode="json") for kind in self._transforms(stage)],
         }
+
+    def _transforms(self, stage: Stage) -> tuple[Kind, ...]:
+        own = stage.augmentation
+        augmentation = self.augmentation if own == "study" else Augmentation(preset=own)
+        return augmentation.resolved(self.task)
 
     def _target(self, stage: Stage) -> list[PreparedCase]:
         if stage.target == "none":
