@@ -156,7 +156,7 @@ class Dam(Method[DamHyper], Trainable):
         """
         align, critic = self.hyper.align, self.hyper.critic
         joint_updates = int(self.steps_done) - critic.warm_up
-        for _ in range(self._critic_steps(joint_updates)):
+        for _ in range(critic.steps_at(joint_updates)):
             batch = draw()
             self._set_modes(adapting=False)
             with torch.no_grad():
@@ -195,12 +195,6 @@ class Dam(Method[DamHyper], Trainable):
     def _start_from_source(self) -> None:
         self.adapter.load_state_dict(self.segmenter.groups[: self.replaced].state_dict())
         self.steps_done.zero_()
-
-    def _critic_steps(self, joint_updates: int) -> int:
-        critic = self.hyper.critic
-        if joint_updates < 0:
-            return 1
-        return critic.steps + (joint_updates // critic.growth if critic.growth else 0)
 
     def _view_source(self, image: Tensor) -> View:
         states = self.segmenter.run((image,), 0, self.segmenter.num_groups)

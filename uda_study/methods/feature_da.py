@@ -152,7 +152,7 @@ class FeatureDa(Method[FeatureDaHyper], Trainable):
         align, critic = self.hyper.align, self.hyper.critic
         joint_updates = int(self.steps_done) - critic.warm_up
         self.train()
-        for _ in range(self._critic_steps(joint_updates)):
+        for _ in range(critic.steps_at(joint_updates)):
             batch = draw()
             with torch.no_grad():
                 source, target = self._view(batch.source_image), self._view(batch.target_image)
@@ -191,12 +191,6 @@ class FeatureDa(Method[FeatureDaHyper], Trainable):
         begin = SegmenterTraining(self.adapted, self.hyper.segmenter).stage().begin
         if begin is not None:
             begin()
-
-    def _critic_steps(self, joint_updates: int) -> int:
-        critic = self.hyper.critic
-        if joint_updates < 0:
-            return 1
-        return critic.steps + (joint_updates // critic.growth if critic.growth else 0)
 
     def _weight(self, joint_updates: int) -> float:
         """Return the adversarial weight, which waits and then rises linearly."""

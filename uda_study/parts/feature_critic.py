@@ -57,6 +57,16 @@ class CriticHyper(Hyper):
             sorted({network.resolve_depth(level, "critic.levels") for level in self.levels})
         )
 
+    def steps_at(self, joint_updates: int) -> int:
+        """Return the critic's steps in a joint update; one at a time before the first.
+
+        >>> [CriticHyper(steps=5, growth=2).steps_at(update) for update in (-1, 0, 1, 2)]
+        [1, 5, 5, 6]
+        """
+        if joint_updates < 0:
+            return 1
+        return self.steps + (joint_updates // self.growth if self.growth else 0)
+
     def build(self, segmenter: Segmenter, groups: tuple[int, ...], task: Task) -> DomainCritic:
         """Return a new critic for the features at the ends of the groups."""
         levels = FeatureLevels(
