@@ -19,7 +19,9 @@ demo: install
 	$(BIN)/uda-study run search_spaces/dam_depth.yaml --home $(HOME_DIR)
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --doctest-modules uda_study
+	$(BIN)/python -m pytest -m "not ray" -n auto
+	$(BIN)/python -m pytest -m ray
 
 lint: install
 	$(BIN)/ruff check .
@@ -29,7 +31,7 @@ lint: install
 
 unit: install
 	$(BIN)/python -m pytest --doctest-modules uda_study
-	$(BIN)/python -m pytest -m "not ray" -n auto
+	$(BIN)/python -m pytest -m "not ray and not methods" -n auto
 
 check: lint unit
 

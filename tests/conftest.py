@@ -14,7 +14,14 @@ torch.set_num_threads(1)
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
+_METHODS = Path(__file__).parent / "methods"
 _BESIDE = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if _METHODS in item.path.parents:
+            item.add_marker("methods")
 
 
 @pytest.fixture(scope="session")
