@@ -69,11 +69,14 @@ def test_the_embedding_drops_out_in_training_alone():
 
 
 def test_target_labels_train_real_and_translated_images():
-    method, given = new_method(**{"embedding.dropout": 0.0}), batch()
+    given = batch()
     other = Batch(
         given.source_image, given.source_label, given.target_image, 1 - given.target_label
     )
-    first, second = (next(method.updates(lambda b=b: b)).losses for b in (given, other))
+    first, second = (
+        next(new_method(**{"embedding.dropout": 0.0}).updates(lambda b=b: b)).losses
+        for b in (given, other)
+    )
     differing = {name for name, loss in first.items() if not torch.equal(loss, second[name])}
     assert differing == {"real", "fake"}
 
