@@ -196,6 +196,20 @@ class Restores(Protocol):
 
 
 @runtime_checkable
+class RendersStyles(Protocol):
+    """A method that gives one anatomy many appearances of the target."""
+
+    def encode_style(self, image: Tensor) -> Tensor:
+        """Return the styles ``(N, Z)`` of target images ``(N, C, *S)``."""
+
+    def sample_styles(self, count: int, generator: torch.Generator) -> Tensor:
+        """Draw styles ``(count, Z)`` where the target's lie; the generator is on the CPU."""
+
+    def render(self, image: Tensor, style: Tensor) -> Tensor:
+        """Return source images ``(N, C, *S)`` in target styles ``(N, Z)``, same shape."""
+
+
+@runtime_checkable
 class Forgets(Protocol):
     """A module that keeps training images, which must not travel with a trained model."""
 

@@ -119,14 +119,25 @@ def opening(study: Study) -> list[str]:
     """Return what is said before the first training starts: checks and plan."""
     splits = [data.split for data in study.data.values()]
     protocols = ", ".join(sorted({split.protocol for split in splits}))
-    oracle = study.spec.metric.startswith("oracle/")
-    labels = "! settings are chosen with target labels" if oracle else "✓ target labels withheld"
     lines = [
         f"✓ study {study.id} valid   ✓ splits by subject, {protocols}, sha {splits[0].sha256[:4]}"
-        f"   {labels}",
+        f"   {_labels(study)}",
         *make_plan(study).lines(),
     ]
     return lines + [f"! left out: {reason}" for reason in study.left_out]
+
+
+def _labels(study: Study) -> str:
+    """Say who sees target labels; the upper bound always does."""
+    from uda_study.study.hyper import load_method
+
+    if study.spec.metric.startswith("oracle/"):
+        return "! settings are chosen with target labels"
+    methods = dict.fromkeys(cell.method for cell in study.cells)
+    readers = [name for name in methods if load_method(name).needs.target == "labels"]
+    if readers:
+        return f"! target labels train {', '.join(readers)}; withheld from all else"
+    return "✓ target labels withheld"
 
 
 def make_plan(study: Study) -> Plan:

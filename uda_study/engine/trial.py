@@ -16,8 +16,9 @@ from uda_study import plugins
 from uda_study.data.prepare import PreparedCase
 from uda_study.engine.artifacts import write_artifacts
 from uda_study.engine.job import Job
+from uda_study.engine.style_pictures import write_styles
 from uda_study.errors import Diverged
-from uda_study.method import Batch, Criticises, Method
+from uda_study.method import Batch, Criticises, Method, RendersStyles
 from uda_study.study.cells import resolve_hyper
 from uda_study.study.trial import TrialResult, TrialSpec
 from uda_study.training.blind import Anchors, BlindScorer
@@ -149,6 +150,9 @@ class _Training:
         outcomes = {role: evaluator.outcomes(role) for role in roles}
         scores = dict(record.scores)
         scores |= write_artifacts(folder, record, outcomes, self.data.task.class_names)
+        if isinstance(self.method, RendersStyles):
+            picture = folder / "styles.png"
+            write_styles(picture, self.method, self.data, self.device, self.spec.seed)
         scores["cost/evaluation_seconds"] = time.monotonic() - started
         scores["cost/training_seconds"] = sum(record.seconds.values())
         scores["cost/shared_stages_trained"] = float(len(record.trained_shared))
@@ -168,7 +172,7 @@ class _Training:
         own = [stage for stage in self.method.stages() if stage.shared is None]
         if not own or not isinstance(self.method, Criticises):
             return None
-        probe = replace(own[-1], name="probe")
+        probe = replace(own[-1], name="probe", augmentation="none")
         batches = Batches(self.data.sampler(probe, self.spec.seed), probe, Ranks(), self.device)
         try:
             return batches()

@@ -28,6 +28,8 @@ from uda_study.method import (
     Criticises,
     Method,
     Player,
+    RendersStyles,
+    Restores,
     Trainable,
     Translates,
     Update,
@@ -147,6 +149,12 @@ def check_optional_parts_work(method: AnyMethod, spatial_dims: int) -> None:
             assert logits.shape == (2, run.task.num_classes, *run.task.patch_size)
         if isinstance(model, Translates):
             assert model.translate(image).shape == image.shape
+        if isinstance(model, Restores):
+            assert model.restore(image).shape == image.shape
+        if isinstance(model, RendersStyles):
+            styles = model.sample_styles(2, torch.Generator().manual_seed(0))
+            assert styles.shape == model.encode_style(image).shape
+            assert model.render(image, styles).shape == image.shape
         if isinstance(model, Criticises):
             distance = model.critic_distance(Batch(image, torch.empty(0), image + 1))
             assert distance.dim() == 0, "critic_distance must be a scalar"
