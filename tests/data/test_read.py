@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 
 from uda_study.data.read import Image, read_image, read_label
 from uda_study.errors import InputError
+from uda_study.report.planes import upright
 
 NOISE = np.random.default_rng(0).normal(size=(16, 16, 16)).astype(np.float32)
 
@@ -207,8 +208,17 @@ def test_png_axes_allow_writing_the_same_picture_back(tmp_path):
     PillowImage.fromarray(picture).save(path)
     image = read_image(path, "case7")
     assert image.array.shape == (7, 5, 1)
-    np.testing.assert_array_equal(image.affine, np.eye(4))
     np.testing.assert_array_equal(image.array[:, :, 0].T, picture)
+
+
+def test_a_png_is_shown_as_the_file_shows_it(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7), dtype=np.uint8)
+    path = tmp_path / "a.png"
+    PillowImage.fromarray(picture).save(path)
+    image = read_image(path, "case7")
+    across, down, _ = nib.aff2axcodes(image.affine)
+    shown = upright(image.array[:, :, 0], (across, down), "radiological")
+    np.testing.assert_array_equal(shown, picture)
 
 
 def test_png_images_may_have_sixteen_bits_but_labels_may_not(tmp_path):
@@ -227,8 +237,9 @@ def test_coloured_pngs_are_refused(tmp_path, mode):
 
 
 def test_black_and_white_and_palette_labels_are_values(tmp_path):
-    image = Image(np.zeros((8, 8, 1), np.float32), np.eye(4))
     picture = PillowImage.fromarray(np.eye(8, dtype=np.uint8) * 2)
+    picture.save(tmp_path / "image.png")
+    image = read_image(tmp_path / "image.png", "c")
     palette = picture.convert("P")
     palette.putpalette([0, 0, 0, 9, 9, 9, 200, 0, 0])
     palette.save(tmp_path / "p.png")

@@ -1,8 +1,9 @@
 """Read greyscale PNG files as volumes of one slice.
 
-Axis convention: voxel ``(x, y, 0)`` is column x from the left and row y from the top. A PNG has no
-orientation, so the affine is the identity with 1 mm; ``array[:, :, 0].T`` written as a PNG is the
-file's picture again.
+Axis convention: voxel ``(x, y, 0)`` is column x from the left and row y from the top, so that
+``array[:, :, 0].T`` written as a PNG is the file's picture again. A PNG has no orientation; it is
+taken for a slice in radiological view, x towards the patient's left and y towards the back, with
+1 mm: then every figure shows it the way that the file does.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _LABEL_MODES = ("L", "P", "1")
 
 
 def decode_png(path: Path, where: str, label: bool) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return the pixels (W, H, 1) and the identity affine.
+    """Return the pixels (W, H, 1) and an affine of 1 mm, see above.
 
     Images have 8 or 16 bits of grey; labels 8 bits or a palette whose indices are the values.
     Raises `InputError` for colours, transparency, animations, damage and more than 50 megapixels.
@@ -51,7 +52,7 @@ def decode_png(path: Path, where: str, label: bool) -> tuple[NDArray[Any], NDArr
         ) from error
     if pixels.dtype == bool:
         pixels = pixels.astype(np.uint8)
-    return pixels.T[:, :, np.newaxis], np.eye(4)
+    return pixels.T[:, :, np.newaxis], np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def _claimed_size(path: Path, where: str) -> tuple[int, int]:

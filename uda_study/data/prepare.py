@@ -26,7 +26,7 @@ from uda_study.dataset import Preprocessing
 from uda_study.errors import InputError, Problem
 from uda_study.types import Case
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised whenever the same files would give other arrays."""
 
 _MAX_CLASSES = 255
