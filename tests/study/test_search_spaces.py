@@ -26,7 +26,8 @@ def test_every_search_space_is_valid_and_can_be_planned(path: Path) -> None:
     assert study.spec.name == path.stem
     assert study.text.startswith("# yaml-language-server: $schema=../schema/study.v1.json\n")
     points = cells(study.spec)
-    assert plan(study.spec, points).search_trials > 0
+    planned = plan(study.spec, points)
+    assert planned.search_trials + planned.confirmations > 0
     assert plan(smoke(study.spec), cells(smoke(study.spec))).search_trials <= 4
 
 
