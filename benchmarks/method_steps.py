@@ -1,12 +1,13 @@
 """Seconds, parameters and peak memory of a training step of every installed method, on the CPU.
 
-    python benchmarks/method_steps.py [--size paper] [--method NAME ...] [--json]
+    python benchmarks/method_steps.py [--size paper] [--method NAME ...] [--set KEY=VALUE ...]
 
 A method has a process of its own, so the peak of its resident memory is its own, imports included.
-``--size paper`` takes the published hyperparameters, ``small`` the constants of the method's study
-in search_spaces/; images are random. The steps are those of the method's own stages, and those of
-the segmenter's training that all methods share only where there are no others. Warm-ups are
-skipped, so every step trains all players; of a schedule it is the first step.
+``--size paper`` takes the published hyperparameters, ``small`` those of the study methods_phantom
+in search_spaces/, and ``--set`` replaces some; images are random. The steps are those of the
+method's own stages, and those of the segmenter's training that all methods share only where there
+are no others. Warm-ups are skipped, so every step trains all players; of a schedule it is the first
+step.
 
 Where the method's own stage is a published step, that step as plain_steps.py writes it is measured
 in turn with it, always in fp32; ``plain / own`` says how many times the processor time it takes.
@@ -30,10 +31,10 @@ import torch
 from plain_steps import PLAIN
 from rich.console import Console
 from rich.table import Table
+from ruamel.yaml import YAML
 from torch import nn
 
 from uda_study import plugins
-from uda_study.errors import InputError
 from uda_study.method import Batch, Hyper, Stage
 from uda_study.study.cells import baseline_cells, cells
 from uda_study.study.hyper import hyper_names, load_method, resolve_hyper
@@ -43,7 +44,7 @@ from uda_study.testing.method_run import RandomDraws
 from uda_study.training.step import Precision, Stepper, begin_stage
 from uda_study.types import Task
 
-STUDIES = Path(__file__).parents[1] / "search_spaces"
+SMALL = Path(__file__).parents[1] / "search_spaces" / "methods_phantom.yaml"
 CLASSES = ("background", "organ", "lesion")
 SIDES = {2: 128, 3: 32}
 BATCHES = 4  # drawn beforehand; the steps see them in turn
@@ -59,6 +60,7 @@ class Settings:
     steps: int
     precision: Precision
     threads: int
+    changed: tuple[str, ...]
 
     @property
     def task(self) -> Task:
@@ -77,7 +79,7 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
     """Return what a method costs; to be run in a process of its own."""
     torch.set_num_threads(settings.threads)
     torch.manual_seed(0)
-    hyper = hyperparameters(name, settings.size)
+    hyper = hyperparameters(name, settings)
     method = load_method(name)(hyper, settings.task)
     stages = method.stages()
     measured: list[dict[str, Any]] = []
@@ -110,23 +112,23 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
     return found
 
 
-def hyperparameters(name: str, size: str) -> Hyper:
+def hyperparameters(name: str, settings: Settings) -> Hyper:
     """Return the published or the small hyperparameters, without warm-up."""
     method = load_method(name)
-    constants = dict(small_cell(name).constants) if size == "small" else {}
+    constants = dict(small_cell(name).constants) if settings.size == "small" else {}
     skipped = {key: 0 for key in hyper_names(method) if key.rpartition(".")[2] == "warm_up"}
-    return resolve_hyper(method, constants | skipped)
+    changed = dict(text.split("=", 1) for text in settings.changed)
+    return resolve_hyper(method, constants | skipped | YAML(typ="safe").load(_flow(changed)))
+
+
+def _flow(values: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{key}: {value}" for key, value in values.items()) + "}"
 
 
 def small_cell(name: str) -> Cell:
-    """Return the first cell of the study of that name, or else of any, that is of the method."""
-    own = STUDIES / f"{name}.yaml"
-    for file in [own] if own.is_file() else sorted(STUDIES.glob("*.yaml")):
-        spec = load_study(file).spec
-        for cell in (*cells(spec), *baseline_cells(spec)):
-            if cell.method == name:
-                return cell
-    raise InputError.of("size", "no study in search_spaces/ has small sizes for", name)
+    """Return the cell of the method in the study of the small sizes."""
+    spec = load_study(SMALL).spec
+    return next(c for c in (*cells(spec), *baseline_cells(spec)) if c.method == name)
 
 
 def draws(stage: Stage, task: Task) -> Callable[[], Batch]:
@@ -177,6 +179,7 @@ def main() -> int:
         options.steps,
         options.precision,
         options.threads,
+        tuple(options.set),
     )
     results: dict[str, dict[str, Any]] = {}
     for name in options.method or plugins.names("methods"):
@@ -205,6 +208,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=5, help="the median is over so many")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
