@@ -44,7 +44,8 @@ def test_a_queue_of_the_study_starts_with_the_unlabelled_baseline(study):
 
 def test_own_steps_are_counted_without_building_networks(study):
     (data,) = study.data.values()
-    assert [own_steps(cell, data.task) for cell in study.all_cells] == [8, 8, 0, 0]
+    steps = {trial.cell: own_steps(trial, data.task) for trial in study.first_trials}
+    assert list(steps.values()) == [8, 8, 0, 0]
 
 
 @pytest.fixture
@@ -161,7 +162,7 @@ def test_a_home_that_cannot_be_written_to_is_refused(tmp_path):
 def test_the_time_of_a_step_is_known_for_methods_and_their_segmenter(study):
     (data,) = study.data.values()
     threads = torch.get_num_threads()
-    costs = measure(study.all_cells, data.task)
+    costs = measure(study.first_trials, data.task)
     assert set(costs.seconds) == {"dam", "segmenter"}
     assert all(seconds > 0 for seconds in costs.seconds.values())
     assert torch.get_num_threads() == threads

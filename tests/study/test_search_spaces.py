@@ -55,3 +55,19 @@ def test_the_schema_file_is_the_generated_one() -> None:
     assert (ROOT / "schema" / "study.v1.json").read_text() == schema_text(), (
         "run: python -m uda_study.study.schema > schema/study.v1.json"
     )
+
+
+def test_a_published_value_that_the_constants_rule_out_is_replaced_by_the_first_of_the_range(
+    tmp_path: Path,
+) -> None:
+    text = (
+        "version: 1\nname: depths\nmethod: dam\nmatrix: {direction: [mr->ct]}\n"
+        "data: {dataset: phantom}\nparameters:\n  segmenter.name: dilated_fcn\n"
+        "  dam.depth: {type: categorical, choices: [g3, g5]}\n"
+    )
+    (tmp_path / "depths.yaml").write_text(text)
+    spec = load_study(tmp_path / "depths.yaml").spec
+    (cell,) = cells(spec)
+    space, first = space_of(spec, cell)
+    assert first[0] == {"depth": "g3"}
+    assert space.outside(load_method("dam")) == {}

@@ -146,7 +146,7 @@ def make_plan(study: Study) -> Plan:
     from uda_study.study.plan import plan
 
     task = next(iter(study.data.values())).task
-    costs = measure(study.all_cells, task)
+    costs = measure(study.first_trials, task)
     cores = os.cpu_count() or 1
     trained = {cell.method for cell in study.baseline_cells}
     kept = tuple(name for name in study.spec.baselines if name in trained)

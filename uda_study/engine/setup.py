@@ -62,6 +62,15 @@ class Study:
         return self.cells + self.baseline_cells
 
     @property
+    def first_trials(self) -> tuple[TrialSpec, ...]:
+        """The published setting of every cell, and the baselines."""
+        searched = (
+            search_trial(self.spec, self.id, cell, 0, space_of(self.spec, cell)[1][0])
+            for cell in self.cells
+        )
+        return (*searched, *self.baselines)
+
+    @property
     def confirmations_per_cell(self) -> int:
         """How many trainings confirm the choice of one cell."""
         confirm = self.spec.confirm
@@ -108,8 +117,8 @@ def build_queue(study: Study) -> WorkQueue:
     works = []
     for cell in study.cells:
         space, first = space_of(spec, cell)
-        steps = own_steps(cell, next(iter(study.data.values())).task)
         only = search_trial(spec, study.id, cell, 0, first[0])
+        steps = own_steps(only, next(iter(study.data.values())).task)
         samples = num_trials(spec, cell)
         works.append(
             CellWork(
@@ -127,11 +136,11 @@ def build_queue(study: Study) -> WorkQueue:
     return WorkQueue(works, blind, labelled, spec.metric, spec.confirm.top_k)
 
 
-def own_steps(cell: Cell, task: Task) -> int:
-    """Return how many steps a training of the cell does itself, shared stages apart."""
-    plugin = _method(cell.method)
+def own_steps(trial: TrialSpec, task: Task) -> int:
+    """Return how many steps a training does itself, shared stages apart."""
+    plugin = _method(trial.method)
     with torch.device("meta"):
-        method = plugin(resolve_hyper(plugin, cell.constants), task)
+        method = plugin(resolve_hyper(plugin, trial.params), task)
         return sum(stage.steps for stage in method.stages() if stage.shared is None)
 
 

@@ -12,7 +12,7 @@ import torch
 from uda_study import plugins
 from uda_study.method import Batch, Method, Stage
 from uda_study.study.hyper import hyper_names, resolve_hyper
-from uda_study.study.trial import Cell
+from uda_study.study.trial import TrialSpec
 from uda_study.training.step import Stepper, begin_stage
 from uda_study.types import Task
 
@@ -29,23 +29,23 @@ class Costs:
     model_bytes: dict[str, int]
 
 
-def measure(cells: Sequence[Cell], task: Task) -> Costs:
+def measure(trials: Sequence[TrialSpec], task: Task) -> Costs:
     """Return what the methods cost on one thread of the CPU.
 
-    Each method does one step on noise to warm up and one that is timed, in its first cell.
+    Each method does one step on noise to warm up and one that is timed, as in its first trial.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     found: dict[str, float] = {}
     sizes: dict[str, int] = {}
     try:
-        for cell in {cell.method: cell for cell in reversed(cells)}.values():
-            plugin = plugins.load("methods", cell.method, Method)
+        for trial in {trial.method: trial for trial in reversed(trials)}.values():
+            plugin = plugins.load("methods", trial.method, Method)
             names = {_WARM_UP: 0} if _WARM_UP in hyper_names(plugin) else {}
-            method: Method[Any] = plugin(resolve_hyper(plugin, {**cell.constants, **names}), task)
-            sizes[cell.method] = sum(t.nbytes for t in method.state_dict().values())
+            method: Method[Any] = plugin(resolve_hyper(plugin, {**trial.params, **names}), task)
+            sizes[trial.method] = sum(t.nbytes for t in method.state_dict().values())
             for stage in method.stages():
-                name = cell.method if stage.shared is None else SHARED
+                name = trial.method if stage.shared is None else SHARED
                 if name not in found:
                     found[name] = _time(stage, task)
     finally:

@@ -90,7 +90,7 @@ def _findings(
 ) -> list[Finding]:
     found: dict[KeyPath, Finding] = {}
     for error in errors:
-        at = _path(error, values)
+        at = _path(error, values, known)
         finding = _finding(error, at, known)
         # Each member of a union complains on its own: one value, one finding with all the rules.
         if at in found and finding.rule not in found[at].rule:
@@ -102,17 +102,23 @@ def _findings(
     return list(found.values())
 
 
-def _path(error: ErrorDetails, values: JSON) -> KeyPath:
-    """Drop from pydantic's location what names the member of a union and not a key."""
+def _path(error: ErrorDetails, values: JSON, known: Callable[[KeyPath], Iterable[str]]) -> KeyPath:
+    """Drop from pydantic's location what names the member of a union and not a key.
+
+    The last key may be one that was not given: it is missing, or its default does not fit.
+    """
     path: list[str | int] = []
     here: Any = values
     for position, key in enumerate(error["loc"], start=1):
+        last = position == len(error["loc"])
         if isinstance(here, Mapping) and key in here:
             here = here[str(key)]
         elif isinstance(here, list) and isinstance(key, int) and key < len(here):
             here = here[key]
-        elif not (error["type"] == "missing" and position == len(error["loc"])):
-            continue
+        elif not last or error["type"] != "missing":
+            dotted = ".".join(map(str, (*path, key)))
+            if not (last and {str(key), dotted} & set(known(tuple(path)))):
+                continue
         path.append(key)
     return tuple(path)
 

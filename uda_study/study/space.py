@@ -95,11 +95,12 @@ class Space:
 
     def _published(self, method: MethodClass) -> dict[str, JSON]:
         built = build_hyper(method, self.constants)
-        # A published value that the constants rule out, as a depth of another network, is none.
+        # A published value that the constants rule out, as a depth of another network, is none:
+        # the first of the range stands in for it.
         ruled_out = [] if isinstance(built, Hyper) else [name_of(finding) for finding in built]
         stand_in = {n: ends(self.parameters[n])[0][1] for n in ruled_out if n in self.parameters}
         values = flatten_hyper(resolve_hyper(method, {**self.constants, **stand_in}))
-        return {n: values[n] for n in self.parameters if n in values and n not in stand_in}
+        return {n: values[n] for n in self.parameters if n in values}
 
 
 def cell_space(spec: StudySpec, cell: Cell) -> Space:
