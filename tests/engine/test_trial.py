@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from uda_study.engine import artifacts
 from uda_study.engine.trial import read_result, run_trial
+from uda_study.training.evaluate import Evaluator
 from uda_study.training.package import load_package
 from uda_study.training.reporter import MemoryReporter, Stopped
 from uda_study.training.round_trip import predicts_the_same
@@ -89,6 +91,27 @@ def test_the_segmenter_is_trained_once_for_method_and_baseline(make_spec, job):
     trained = [r.scores["cost/shared_stages_trained"] for r in (first, second)]
     assert trained == [1.0, 0.0]
     assert second.scores["test/dice_before"] == first.scores["test/dice"]
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_cases_of_two_roles_are_segmented_once_and_stand_for_both(make_spec, job, monkeypatch):
+    ((key, data),) = job.data.items()
+    same = {**data.split.roles, "target_val": data.split.roles["target_test"]}
+    transductive = replace(data, split=replace(data.split, roles=same))
+    asked: list[str] = []
+    original = Evaluator.outcomes
+
+    def counted(self, role):
+        asked.append(role)
+        return original(self, role)
+
+    monkeypatch.setattr(Evaluator, "outcomes", counted)
+    spec = make_spec("no_adaptation")
+    scores = run(spec, replace(job, data={key: transductive})).scores
+    assert asked == ["target_test"]
+    assert scores["oracle/dice"] == scores["test/dice"]
+    table = pd.read_csv(job.trial_folder(spec.key) / "cases.csv").drop(columns="role")
+    assert len(table) == 2 * len(table.drop_duplicates())
 
 
 @pytest.mark.usefixtures("no_pictures")

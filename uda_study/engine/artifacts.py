@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -33,17 +33,22 @@ def write_artifacts(
     record: Record,
     outcomes: Mapping[Role, Iterable[Outcome]],
     class_names: Sequence[str],
+    also: Mapping[Role, Role] | None = None,
 ) -> dict[str, float]:
     """Write ``cases.csv``, ``curves.csv`` and the pictures; return the mean scores by role.
 
     Cases are taken one by one, and of each only its values and one slice are kept. Methods that
-    translate images get ``translations.png`` as well.
+    translate images get ``translations.png`` as well. ``also`` names a second role of the very same
+    cases, whose values are the same, too.
     """
     rows: list[Row] = []
     slices: list[_Slice] = []
     for role, cases in outcomes.items():
+        second = (also or {}).get(role)
         for outcome in cases:
             rows += outcome.rows
+            if second is not None:
+                rows += [replace(row, role=second) for row in outcome.rows]
             if role == "target_test":
                 slices.append(_slice(outcome))
     table = pd.DataFrame([asdict(row) for row in rows])

@@ -147,9 +147,13 @@ class _Training:
         evaluator = Evaluator(self.method, self.data, self.device)
         started = time.monotonic()
         roles: tuple[Role, ...] = ("target_val", "target_test")
+        also: dict[Role, Role] = {}
+        if self.data.cases("target_val") == self.data.cases("target_test"):
+            # As in transductive splits: what is the same is segmented and measured once.
+            roles, also = ("target_test",), {"target_test": "target_val"}
         outcomes = {role: evaluator.outcomes(role) for role in roles}
         scores = dict(record.scores)
-        scores |= write_artifacts(folder, record, outcomes, self.data.task.class_names)
+        scores |= write_artifacts(folder, record, outcomes, self.data.task.class_names, also)
         if isinstance(self.method, RendersStyles):
             picture = folder / "styles.png"
             write_styles(picture, self.method, self.data, self.device, self.spec.seed)
