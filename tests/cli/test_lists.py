@@ -8,13 +8,15 @@ def test_methods_follow_their_published_contract(call):
     assert [entry["name"] for entry in entries] == list(plugins.names("methods"))
     for entry in entries:
         assert set(entry) == {
-            "name", "paper", "supervision", "direction", "spatial_dims", "hyperparameters",
+            "name", "supervision", "direction", "spatial_dims", "what", "paper", "hyperparameters",
         }  # fmt: skip
         assert entry["supervision"] in {"none", "images", "labels"}
         assert entry["direction"] in {"none", "target->source", "source->target"}
         assert set(entry["spatial_dims"]) <= {2, 3}
         assert entry["paper"]
+        assert entry["what"]
         assert not any(isinstance(value, dict) for value in entry["hyperparameters"].values())
+    assert len({entry["what"] for entry in entries}) == len(entries)
     dam = next(entry for entry in entries if entry["name"] == "dam")
     assert dam["hyperparameters"]["optim.lr"] == 3e-4
     assert dam["supervision"] == "images"

@@ -45,10 +45,11 @@ def _method(name: str) -> dict[str, Any]:
     plugin = load("methods", name, Method)
     return {
         "name": name,
-        "paper": plugin.paper,
         "supervision": plugin.needs.target,
         "direction": plugin.needs.translation,
         "spatial_dims": list(plugin.needs.spatial_dims),
+        "what": _purpose(plugin),
+        "paper": plugin.paper,
         "hyperparameters": flatten_hyper(plugin.Hyper()),
     }
 

@@ -40,7 +40,7 @@ class CycleganHyper(Hyper):
 
 
 class Cyclegan(Method[CycleganHyper], Trainable):
-    """Gives target images the source's appearance; the source segmenter then segments them."""
+    """Translates target images in a cycle; the source segmenter then segments them."""
 
     Hyper = CycleganHyper
     needs = Needs(target="images", translation="target->source")

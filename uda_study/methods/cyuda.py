@@ -24,7 +24,7 @@ class CyudaHyper(SourceCycleHyper):
 
 
 class Cyuda(Method[CyudaHyper], Trainable):
-    """Gives target images the source's appearance; the source segmenter then segments them."""
+    """Translates target images in a cycle; the comparison that SeUDA improves on."""
 
     Hyper = CyudaHyper
     needs = Needs(target="images", translation="target->source")

@@ -13,7 +13,7 @@ from uda_study.types import Task
 
 
 class SCyclegan(Method[SegmentedCycleHyper], Trainable):
-    """Gives target images the source's appearance; the source segmenter then segments them.
+    """Translates target images in a cycle that has to keep what is segmented.
 
     A segmenter of either domain, trained along on labels of both, has to find the same structures
     in translated images.

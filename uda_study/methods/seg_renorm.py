@@ -13,7 +13,7 @@ from uda_study.types import Task
 
 
 class SegRenorm(Method[RenormalisingHyper], Trainable):
-    """Gives target images the source's appearance; the source segmenter then segments them.
+    """Translates target images with a generator that their segmentation steers.
 
     A segmenter of either domain, trained along on labels of both, steers the generator.
     """

@@ -14,7 +14,7 @@ from uda_study.types import Task
 
 
 class SegRenormPredicted(Method[RenormalisingHyper], Trainable):
-    """Gives target images the source's appearance; the source segmenter then segments them.
+    """Translates target images with a generator that their prediction steers.
 
     A segmenter of either domain, trained along, steers the generator. The label of a target image
     is what the method itself would predict at the moment.

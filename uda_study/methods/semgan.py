@@ -23,7 +23,7 @@ class SemganHyper(SegmentedCycleHyper):
 
 
 class Semgan(Method[SemganHyper], Trainable):
-    """Gives target images the source's appearance; the source segmenter then segments them.
+    """Translates as s_cyclegan does, on images that lack some of their classes.
 
     A segmenter of either domain, trained along on labels of both, has to find the same structures
     in translated images; some pairs of images show only some of their classes.
