@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from uda_study.errors import InputError
 from uda_study.method import Batch
 from uda_study.methods.semgan import Semgan, kept_classes
 from uda_study.study.hyper import resolve_hyper
@@ -78,3 +81,11 @@ def test_both_images_of_a_pair_lose_the_same_classes_in_inputs_and_losses():
     for sample in range(2):
         for c in range(3):
             assert source.kept[sample, 0][label[sample] == c].unique().numel() == 1
+
+
+def test_a_single_structure_is_refused_before_anything_trains():
+    alone = replace(TASK, class_names=("background", "lesion"))
+    with pytest.raises(InputError, match="needs two structures or more") as caught:
+        Semgan(resolve_hyper(Semgan, SMALL), alone)
+    assert "s_cyclegan" in str(caught.value)
+    Semgan(resolve_hyper(Semgan, {**SMALL, "semantic_dropout": 0.0}), alone)

@@ -9,10 +9,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from uda_study.errors import InputError
 from uda_study.method import Batch, Method, Needs, Player, Stage, Trainable, Update
 from uda_study.parts.renormalising import Labelled, SegmentedCycle, SegmentedCycleHyper
 from uda_study.parts.segmenter_training import SegmenterTraining
 from uda_study.types import JSON, Task
+
+_FEWEST_CLASSES = 3
 
 
 class SemganHyper(SegmentedCycleHyper):
@@ -35,6 +38,13 @@ class Semgan(Method[SemganHyper], Trainable):
 
     def __init__(self, hyper: SemganHyper, task: Task) -> None:
         super().__init__(hyper, task)
+        if hyper.semantic_dropout > 0 and task.num_classes < _FEWEST_CLASSES:
+            raise InputError.of(
+                "semantic_dropout",
+                "needs two structures or more: without the only one an image shows no anatomy",
+                hyper.semantic_dropout,
+                "label more structures, or choose s_cyclegan, which leaves nothing out",
+            )
         self.segmenter = hyper.segmenter.build(task)
         self.cycle = SegmentedCycle(hyper, task)
 
