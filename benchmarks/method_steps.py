@@ -4,10 +4,10 @@
 
 A method has a process of its own, so the peak of its resident memory is its own, imports included.
 ``--size paper`` takes the published hyperparameters, ``small`` those of the study methods_phantom
-in search_spaces/, and ``--set`` replaces some; images are random. The steps are those of the
-method's own stages, and those of the segmenter's training that all methods share only where there
-are no others. Warm-ups are skipped, so every step trains all players; of a schedule it is the first
-step.
+in search_spaces/ or of the method's own, and ``--set`` replaces some; images are random. The steps
+are those of the method's own stages, and those of the segmenter's training that all methods share
+only where there are no others. Warm-ups are skipped, so every step trains all players; of a
+schedule it is the first step.
 
 Where the method's own stage is a published step, that step as plain_steps.py writes it is measured
 in turn with it, always in fp32; ``plain / own`` says how many times the processor time it takes.
@@ -44,7 +44,8 @@ from uda_study.testing.method_run import RandomDraws
 from uda_study.training.step import Precision, Stepper, begin_stage
 from uda_study.types import Task
 
-SMALL = Path(__file__).parents[1] / "search_spaces" / "methods_phantom.yaml"
+STUDIES = Path(__file__).parents[1] / "search_spaces"
+SMALL = STUDIES / "methods_phantom.yaml"
 CLASSES = ("background", "organ", "lesion")
 SIDES = {2: 128, 3: 32}
 BATCHES = 4  # drawn beforehand; the steps see them in turn
@@ -126,9 +127,13 @@ def _flow(values: dict[str, str]) -> str:
 
 
 def small_cell(name: str) -> Cell:
-    """Return the cell of the method in the study of the small sizes."""
-    spec = load_study(SMALL).spec
-    return next(c for c in (*cells(spec), *baseline_cells(spec)) if c.method == name)
+    """Return the cell of the method in the study of the small sizes, or else in its own."""
+    for file in (SMALL, STUDIES / f"{name}.yaml"):
+        spec = load_study(file).spec
+        for cell in (*cells(spec), *baseline_cells(spec)):
+            if cell.method == name:
+                return cell
+    raise ValueError(f"no small sizes of {name!r} in {STUDIES}")
 
 
 def draws(stage: Stage, task: Task) -> Callable[[], Batch]:
