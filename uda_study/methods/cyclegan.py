@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pydantic import PositiveInt
 from torch import Tensor
 
-from uda_study.losses.adversarial import separation
 from uda_study.method import Batch, Hyper, Method, Needs, Player, Stage, Trainable, Update
 from uda_study.parts.cycle import (
     Cycle,
@@ -49,12 +48,7 @@ class Cyclegan(Method[CycleganHyper], Trainable):
     def __init__(self, hyper: CycleganHyper, task: Task) -> None:
         super().__init__(hyper, task)
         self.segmenter = hyper.segmenter.build(task)
-        self.cycle = Cycle(
-            (hyper.generator.build(task), hyper.generator.build(task)),
-            (hyper.discriminator.build(task), hyper.discriminator.build(task)),
-            hyper.cycle,
-            task,
-        )
+        self.cycle = Cycle(hyper.generator, hyper.discriminator, hyper.cycle, task)
 
     def stages(self) -> Sequence[Stage]:
         """Return the source segmenter's training, shared, and that of the translation."""
@@ -99,5 +93,4 @@ class Cyclegan(Method[CycleganHyper], Trainable):
 
     def critic_distance(self, batch: Batch) -> Tensor:
         """Return how well the discriminator tells source images from translated ones."""
-        judge = self.cycle.discriminators["of_source"]
-        return separation(judge(batch.source_image), judge(self.translate(batch.target_image)))
+        return self.cycle.distance(batch.source_image, batch.target_image)

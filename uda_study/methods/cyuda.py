@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from uda_study.losses.adversarial import separation
 from uda_study.method import Batch, Method, Needs, Player, Stage, Trainable, Update
+from uda_study.parts.cycle import Cycle
 from uda_study.parts.segmenter_training import SegmenterTraining
 from uda_study.parts.seuda_settings import SourceCycleHyper
 from uda_study.types import JSON, Task
@@ -33,7 +33,7 @@ class Cyuda(Method[CyudaHyper], Trainable):
     def __init__(self, hyper: CyudaHyper, task: Task) -> None:
         super().__init__(hyper, task)
         self.segmenter = hyper.segmenter.build(task)
-        self.cycle = hyper.build_cycle(task)
+        self.cycle = Cycle(hyper.generator, hyper.discriminator, hyper.cycle, task)
 
     def stages(self) -> Sequence[Stage]:
         """Return the source segmenter's training, shared, and that of the translation."""
@@ -78,5 +78,4 @@ class Cyuda(Method[CyudaHyper], Trainable):
 
     def critic_distance(self, batch: Batch) -> Tensor:
         """Return how well the discriminator tells source images from translated ones."""
-        judge = self.cycle.discriminators["of_source"]
-        return separation(judge(batch.source_image), judge(self.translate(batch.target_image)))
+        return self.cycle.distance(batch.source_image, batch.target_image)

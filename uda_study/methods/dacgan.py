@@ -51,12 +51,7 @@ class Dacgan(Method[DacganHyper], Trainable):
     def __init__(self, hyper: DacganHyper, task: Task) -> None:
         super().__init__(hyper, task)
         self.segmenter = hyper.segmenter.build(task)
-        self.cycle = Cycle(
-            (hyper.generator.build(task), hyper.generator.build(task)),
-            (hyper.discriminator.build(task), hyper.discriminator.build(task)),
-            hyper.cycle,
-            task,
-        )
+        self.cycle = Cycle(hyper.generator, hyper.discriminator, hyper.cycle, task)
         self.target_segmenter = hyper.segmenter.build(task)
 
     def stages(self) -> Sequence[Stage]:

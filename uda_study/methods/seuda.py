@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from uda_study.losses.adversarial import separation
 from uda_study.method import Batch, Method, Needs, Player, Stage, Trainable, Update
+from uda_study.parts.cycle import Cycle
 from uda_study.parts.segmenter_training import SegmenterTraining
 from uda_study.parts.semantic_critic import SemanticCritic, SemanticHyper
 from uda_study.parts.seuda_settings import SourceCycleHyper
@@ -42,7 +42,7 @@ class Seuda(Method[SeudaHyper], Trainable):
     def __init__(self, hyper: SeudaHyper, task: Task) -> None:
         super().__init__(hyper, task)
         self.segmenter = hyper.segmenter.build(task)
-        self.cycle = hyper.build_cycle(task)
+        self.cycle = Cycle(hyper.generator, hyper.discriminator, hyper.cycle, task)
         self.semantic = SemanticCritic(
             hyper.discriminator.build(task, channels=task.num_classes),
             hyper.semantic.smoothing,
@@ -105,5 +105,4 @@ class Seuda(Method[SeudaHyper], Trainable):
 
     def critic_distance(self, batch: Batch) -> Tensor:
         """Return how well the discriminator tells source images from translated ones."""
-        judge = self.cycle.discriminators["of_source"]
-        return separation(judge(batch.source_image), judge(self.translate(batch.target_image)))
+        return self.cycle.distance(batch.source_image, batch.target_image)

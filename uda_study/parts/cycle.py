@@ -20,6 +20,7 @@ from uda_study.losses.adversarial import (
     least_squares_generator,
     log_critic,
     log_generator,
+    separation,
 )
 from uda_study.method import Hyper, Player
 from uda_study.nets.generator import Output, ResnetGenerator, Upsampling
@@ -147,25 +148,27 @@ class Pair:
 
 
 class Cycle(nn.Module):
-    """The networks of a cycle and their losses.
+    """The networks of a cycle, alike in both directions, and their losses.
 
-    Generators are any modules that map images to images of the same shape. What two passes of a
-    network have in common is computed in one: all normalisation has to be per sample.
+    What two passes of a network have in common is computed in one: all normalisation has to be per
+    sample.
     """
 
     def __init__(
         self,
-        generators: tuple[nn.Module, nn.Module],
-        discriminators: tuple[nn.Module, nn.Module],
+        generator: GeneratorHyper,
+        discriminator: DiscriminatorHyper,
         hyper: CycleHyper,
         task: Task,
     ) -> None:
         super().__init__()
         self.hyper = hyper
-        to_source, to_target = generators
-        of_source, of_target = discriminators
-        self.generators = nn.ModuleDict({"to_source": to_source, "to_target": to_target})
-        self.discriminators = nn.ModuleDict({"of_source": of_source, "of_target": of_target})
+        self.generators = nn.ModuleDict(
+            {name: generator.build(task) for name in ("to_source", "to_target")}
+        )
+        self.discriminators = nn.ModuleDict(
+            {name: discriminator.build(task) for name in ("of_source", "of_target")}
+        )
         self.pools = nn.ModuleDict(
             {
                 name: ImagePool(hyper.pool_size, task.in_channels, task.patch_size)
@@ -227,6 +230,11 @@ class Cycle(nn.Module):
                 )
             )
         return losses
+
+    def distance(self, source: Tensor, target: Tensor) -> Tensor:
+        """Return how well the discriminator tells source images from translated target ones."""
+        judge = self.discriminators["of_source"]
+        return separation(judge(source), judge(self.to_source(target)))
 
     def fooling(self, discriminator: str, fake: Tensor) -> Tensor:
         """Return the generator's adversarial loss on fakes, without its weight."""

@@ -6,14 +6,12 @@ from pydantic import PositiveInt
 
 from uda_study.method import Hyper
 from uda_study.parts.cycle import (
-    Cycle,
     CycleHyper,
     DiscriminatorHyper,
     GanOptimHyper,
     GeneratorHyper,
 )
 from uda_study.parts.segmenter_training import SegmenterHyper
-from uda_study.types import Task
 
 SEGMENTER = SegmenterHyper(
     name="aspp_resnet101",
@@ -38,12 +36,3 @@ class SourceCycleHyper(Hyper):
     optim: GanOptimHyper = GanOptimHyper()
     batch_size: PositiveInt = 1
     steps: PositiveInt = 35_000
-
-    def build_cycle(self, task: Task) -> Cycle:
-        """Return a new cycle."""
-        return Cycle(
-            (self.generator.build(task), self.generator.build(task)),
-            (self.discriminator.build(task), self.discriminator.build(task)),
-            self.cycle,
-            task,
-        )
