@@ -17,6 +17,7 @@ import argparse
 import itertools
 import json
 import multiprocessing
+import os
 import statistics
 import sys
 import time
@@ -41,6 +42,7 @@ from uda_study.study.hyper import hyper_names, load_method, resolve_hyper
 from uda_study.study.trial import Cell
 from uda_study.study.validate import load_study
 from uda_study.testing.method_run import RandomDraws
+from uda_study.training.memory import ALLOCATOR
 from uda_study.training.step import Precision, Stepper, begin_stage
 from uda_study.types import Task
 
@@ -186,6 +188,7 @@ def main() -> int:
         options.threads,
         tuple(options.set),
     )
+    os.environ |= ALLOCATOR  # as in a study
     results: dict[str, dict[str, Any]] = {}
     for name in options.method or plugins.names("methods"):
         spawn = multiprocessing.get_context("spawn")

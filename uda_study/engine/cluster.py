@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import ray
 
 from uda_study.engine.packing import Machine
+from uda_study.training.memory import ALLOCATOR
 
 # Read by Ray at import or at start; none of them changes what is computed.
 _ENVIRONMENT = {
@@ -49,7 +50,9 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    allocator = {name: os.environ.get(name, value) for name, value in ALLOCATOR.items()}
     if address is None:
+        os.environ |= allocator  # inherited by all that Ray starts
         ray.init(
             address="local",
             num_cpus=cpus,
@@ -61,7 +64,12 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
             _system_config={"preload_python_modules": list(_PRELOAD)},
         )
     else:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": allocator},
+        )
     # With two Rays on one machine, helper actors would not know which one is theirs.
     before = os.environ.get("RAY_ADDRESS")
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address

@@ -24,6 +24,7 @@ from uda_study.study.trial import TrialResult, TrialSpec
 from uda_study.training.blind import Anchors, BlindScorer
 from uda_study.training.checkpoint import CheckpointStore
 from uda_study.training.evaluate import Evaluator
+from uda_study.training.memory import return_memory
 from uda_study.training.package import ModelConfig, save_package
 from uda_study.training.ranks import Ranks
 from uda_study.training.reporter import Reporter
@@ -54,6 +55,7 @@ def run_trial(
     if ranks.leads:
         # Should this one be cut off, it has no result, rather than that of the failed one before.
         (folder / RESULT).unlink(missing_ok=True)
+    return_memory()
     started = time.monotonic()
     try:
         training = _Training(spec, job, reporter, device, ranks)

@@ -143,7 +143,7 @@ class FeatureDa(Method[FeatureDaHyper], Trainable):
             ("critic", self.critic, optim.critic_lr),
             ("segmenter", self.adapted, optim.lr),
         ):
-            optimiser = Adam(module.parameters(), lr=lr, betas=(optim.beta1, 0.999))
+            optimiser = Adam(module.parameters(), lr=lr, betas=(optim.beta1, 0.999), fused=True)
             players[name] = Player(optimiser, Schedule(optimiser, factor))
         return players
 

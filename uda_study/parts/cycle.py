@@ -126,7 +126,7 @@ class GanOptimHyper(Hyper):
             ("discriminators", discriminators, self.lr * self.discriminator_lr),
             ("generators", generators, self.lr),
         ):
-            optimiser = Adam(module.parameters(), lr=lr, betas=(self.beta1, self.beta2))
+            optimiser = Adam(module.parameters(), lr=lr, betas=(self.beta1, self.beta2), fused=True)
             players[name] = Player(optimiser, Schedule(optimiser, factor))
         return players
 

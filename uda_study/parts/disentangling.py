@@ -76,6 +76,7 @@ class Disentangling(Trainable):
                 lr=optim.lr,
                 betas=(optim.beta1, optim.beta2),
                 weight_decay=optim.weight_decay,
+                fused=True,
             )
             factor = stepped(optim.decay, optim.decay_every)
             players[name] = Player(optimiser, Schedule(optimiser, factor))

@@ -207,9 +207,12 @@ class SegmentedCycle(nn.Module):
     def updates(self, source: Labelled, target: Labelled) -> Iterator[Update]:
         """Yield a step of the generators, then one of the discriminators on the same images."""
         self.train()
+        # One pass for both of what goes to the target: every normalisation is per sample.
         translated_target, target_logits = self.to_source(target.image)
-        translated_source, source_logits = self.to_target(source.image)
-        back_target, fake_source_logits = self.to_target(translated_target)
+        images, logits = self.to_target(torch.cat([source.image, translated_target]))
+        sizes = [len(source.image), len(target.image)]
+        translated_source, back_target = images.split(sizes)
+        source_logits, fake_source_logits = logits.split(sizes)
         back_source, fake_target_logits = self.to_source(translated_source)
         fake_source = target.only_kept(translated_target)
         fake_target = source.only_kept(translated_source)

@@ -179,7 +179,7 @@ class SegmenterTraining(Trainable):
         """Return the single player ``segmenter``."""
         hyper = self.hyper
         groups = decay_convolutions(self.segmenter.parameters(), hyper.weight_decay)
-        optimiser: Optimizer = Adam(groups, lr=hyper.lr)
+        optimiser: Optimizer = Adam(groups, lr=hyper.lr, fused=True)
         if hyper.optimiser == "sgd":
             optimiser = SGD(groups, lr=hyper.lr, momentum=_MOMENTUM)
         factor = {
