@@ -18,25 +18,60 @@ class DatasetOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Intensity = Literal["zscore", "percentile", "none"]
+SliceAxis = Literal["axial", "coronal", "sagittal"]
+
+
+class DomainPreset(BaseModel):
+    """What is different in one domain; what is None is as in all domains.
+
+    ``labels`` gives other values to some of the structures.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    labels: dict[str, tuple[int, ...]] | None = None
+    ignore: tuple[int, ...] | None = None
+    window: tuple[float, float] | None = None
+    cut: tuple[float, float] | None = None
+    intensity: Intensity | None = None
+
+
 class Preprocessing(BaseModel):
     """How a case becomes arrays on the study's grid; every field is part of the cache's key.
 
     ``labels`` maps each structure to the values it has in the label files, e.g.
     ``{tumour: [1, 2, 3, 4]}``; its order gives the classes 1, 2, …; values not named become
-    background. ``spacing`` is in mm along the RAS axes (None keeps the native spacing); ``size``
-    crops or pads around the centre, in voxels of that grid. ``zscore`` is computed inside the
-    mask; ``percentile`` maps the given percentiles inside the mask to 0 and 1, clipped.
-    ``nonfinite: zero`` admits images with NaN or infinite voxels.
+    background, and voxels whose value is in ``ignore`` count in no metric. ``spacing`` is in mm
+    along the RAS axes (None keeps the native spacing); ``size`` crops or pads around the centre, in
+    voxels of that grid. ``slices`` is how 2D networks cut the volume. ``window`` clips the image's
+    own values, such as HU, and ``cut`` its percentiles inside the mask, before ``zscore``, which is
+    computed inside the mask, or ``percentile``, which maps the given percentiles inside the mask to
+    0 and 1, clipped. ``nonfinite: zero`` admits images with NaN or infinite voxels. ``domains``
+    says what differs in a domain.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     labels: dict[str, tuple[int, ...]]
+    ignore: tuple[int, ...] = ()
     spacing: tuple[float, float, float] | None = None
     size: tuple[int, int, int] | None = None
-    intensity: Literal["zscore", "percentile", "none"] = "zscore"
+    slices: SliceAxis = "axial"
+    window: tuple[float, float] | None = None
+    cut: tuple[float, float] | None = None
+    intensity: Intensity = "zscore"
     percentiles: tuple[float, float] = (0.5, 99.5)
     nonfinite: Literal["error", "zero"] = "error"
+    domains: dict[str, DomainPreset] = {}
+
+    def of(self, domain: str) -> Preprocessing:
+        """Return how the cases of one domain are preprocessed, all differences resolved."""
+        own = self.domains.get(domain, DomainPreset())
+        changed = {name: value for name, value in own if value is not None}
+        if own.labels is not None:
+            changed["labels"] = {**self.labels, **own.labels}
+        return self.model_copy(update={**changed, "domains": {}})
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -52,7 +87,23 @@ class DatasetInfo(BaseModel):
     summary: str
     licence: str
     citation: str
+    request: str = Field(description="where the images are asked for")
     tree: str = Field(description="the expected files below the root, one per line")
+
+
+class PaperProtocol(BaseModel):
+    """How the paper that used a dataset dealt its subjects; ``data.split: paper`` in a study file.
+
+    ``val`` and ``test`` are shares of the subjects of each side; with ``val: 0`` the paper had no
+    validation. With several folds every subject is tested once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folds: int
+    val: float
+    test: float
+    source: str = Field(description="which paper, and what it says")
 
 
 O = TypeVar("O", bound=DatasetOptions)  # noqa: E741 - as H in method.py: the options' type
@@ -67,6 +118,12 @@ class Dataset(ABC, Generic[O]):
 
     Options: ClassVar[type[DatasetOptions]]
     info: ClassVar[DatasetInfo]
+    paper: ClassVar[PaperProtocol | None] = None
+
+    @classmethod
+    def paper_protocol(cls, options: O) -> PaperProtocol | None:  # noqa: ARG003 - some depend on it
+        """Return the protocol behind ``split: paper`` for these options, None without a paper."""
+        return cls.paper
 
     def __init__(self, options: O, root: Path | None, cache: Path) -> None:
         self.options = options

@@ -21,6 +21,9 @@ Role = Literal[
 ]  # fmt: skip
 """What a case is used for. ``target_bound``: labelled target cases for the upper bound alone."""
 
+Protocol = Literal["strict", "transductive", "paper"]
+"""How subjects are dealt to roles, see `Split`."""
+
 JSON = str | int | float | bool | None | list["JSON"] | dict[str, "JSON"]
 
 
@@ -77,28 +80,38 @@ class Case:
     """One image of one subject in one domain, as files on disk; nothing has been opened yet.
 
     ``id`` is unique in its dataset and is the alias that every message and table shows.
-    ``images`` holds one file per channel. ``split`` pins the case when the data say so.
+    ``images`` holds one file per channel; a folder of slices counts as one file. Several label
+    files are masks of one structure each: a voxel gets the number, from 1, of the last one that
+    holds it. ``split`` pins the case when the data say so.
     """
 
     id: str
     subject: str
     domain: str
     images: tuple[Path, ...]
-    label: Path | None = None
+    label: Path | tuple[Path, ...] | None = None
     mask: Path | None = None
     split: Literal["train", "val", "test"] | None = None
+
+    @property
+    def labels(self) -> tuple[Path, ...]:
+        """The label files, none where the case is unlabelled."""
+        if self.label is None:
+            return ()
+        return self.label if isinstance(self.label, tuple) else (self.label,)
 
 
 @dataclass(frozen=True)
 class Split:
     """Which case plays which role in one fold; subjects of different sides are disjoint.
 
-    ``protocol`` is ``strict`` (test images are never trained on) or ``transductive`` (the target
-    images that are adapted to, without labels, are also the ones tested on; every table says so).
+    ``protocol`` is ``strict`` (test images are never trained on), ``transductive`` (the target
+    images that are adapted to, without labels, are also the ones tested on; every table says so)
+    or ``paper`` (as ``strict``, but a paper that had no validation is validated on its test set).
     """
 
     direction: Direction
     fold: int
-    protocol: Literal["strict", "transductive"]
+    protocol: Protocol
     roles: Mapping[Role, tuple[str, ...]]
     sha256: str

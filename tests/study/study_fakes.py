@@ -107,7 +107,7 @@ class FakePhantomOptions(DatasetOptions):
 
 class FakePhantom(Dataset[FakePhantomOptions]):
     Options = FakePhantomOptions
-    info = DatasetInfo(summary="fake", licence="none", citation="none", tree="")
+    info = DatasetInfo(summary="fake", licence="none", citation="none", request="nowhere", tree="")
 
     def cases(self) -> Sequence[Case]:
         return ()

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uda_study.data.grid import Grid, labels_to_study, resample_to_study
-from uda_study.data.intensity import darken_background, foreground, normalise
+from uda_study.data.intensity import clip_cut, darken_background, foreground, normalise
 from uda_study.data.read import Image, check_same_space, read_image, read_label
 from uda_study.dataset import Preprocessing
 from uda_study.errors import InputError
 from uda_study.types import Case
+
+IGNORED = 255
+"""The value in native label arrays of voxels that count in no metric."""
 
 
 class CaseArrays:
@@ -43,7 +46,11 @@ class CaseArrays:
         """The study's grid of the case."""
         first = self.channels[0]
         return Grid.of(
-            first.array.shape, first.affine, self.preprocessing.spacing, self.preprocessing.size
+            first.array.shape,
+            first.affine,
+            self.preprocessing.spacing,
+            self.preprocessing.size,
+            self.preprocessing.slices,
         )
 
     def image_parts(self) -> Mapping[str, NDArray[Any]]:
@@ -59,7 +66,11 @@ class CaseArrays:
             )
         channels = [
             normalise(
-                resample_to_study(volume, self.grid, order=1, fill=float(volume.min())),
+                clip_cut(
+                    resample_to_study(volume, self.grid, order=1, fill=float(volume.min())),
+                    mask,
+                    self.preprocessing.cut,
+                ),
                 mask,
                 self.preprocessing,
                 f"{self.case.id} image",
@@ -69,10 +80,11 @@ class CaseArrays:
         return {"image": np.stack(channels), "mask": mask}
 
     def label_parts(self) -> Mapping[str, NDArray[np.uint8]]:
-        """Return ``label`` on the study's grid and ``native`` on the image's own, as classes."""
-        if self.case.label is None:
-            raise ValueError(f"{self.case.id} has no label")
-        values = read_label(self.case.label, self.case.id, self.channels[0])
+        """Return ``label`` on the study's grid and ``native`` on the image's own, as classes.
+
+        In ``native`` ignored voxels are `IGNORED`; on the study's grid they are background.
+        """
+        values = self._label_values()
         native = np.zeros(values.shape, np.uint8)
         for number, named in enumerate(self.preprocessing.labels.values(), 1):
             native[np.isin(values, named)] = number
@@ -85,6 +97,7 @@ class CaseArrays:
                 f"the values {found}",
                 "correct data.labels or leave the case out",
             )
+        native[np.isin(values, self.preprocessing.ignore) & (native == 0)] = IGNORED
         label = labels_to_study(native, self.grid, len(self.preprocessing.class_names))
         if not label.any():
             raise InputError.of(
@@ -95,9 +108,23 @@ class CaseArrays:
             )
         return {"label": label, "native": native}
 
+    def _label_values(self) -> NDArray[np.int32]:
+        """Return the values of the label file, or the number of the mask that holds a voxel."""
+        files = self.case.labels
+        if not files:
+            raise ValueError(f"{self.case.id} has no label")
+        if len(files) == 1:
+            return read_label(files[0], self.case.id, self.channels[0])
+        values = np.zeros(self.channels[0].array.shape, np.int32)
+        for number, file in enumerate(files, 1):
+            values[read_label(file, self.case.id, self.channels[0]) > 0] = number
+        return values
+
     def _native(self) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
         """Return the native volumes, darkened outside a mask that was not given, and the mask."""
         volumes = [image.array for image in self.channels]
+        if self.preprocessing.window is not None:
+            volumes = [volume.clip(*self.preprocessing.window) for volume in volumes]
         if self.case.mask is not None:
             given = read_label(self.case.mask, self.case.id, self.channels[0], "mask") > 0
             if not given.any():

@@ -15,11 +15,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from uda_study.dataset import SliceAxis
+
 Shape = tuple[int, int, int]
 Affine = tuple[tuple[float, ...], ...]
 
 _orientations: Any = nibabel.orientations  # not typed
 
+# Right, anterior, superior in the order in which the study's grid has them.
+_ORDERS: dict[SliceAxis, tuple[int, int, int]] = {
+    "axial": (0, 1, 2),
+    "coronal": (0, 2, 1),
+    "sagittal": (1, 2, 0),
+}
 # Spacings that differ by less than this share are the same: headers hold float32.
 _SAME_SPACING = 1e-4
 _SNAP = 1e-6
@@ -41,11 +49,13 @@ class Grid:
         native_affine: ArrayLike,
         spacing: tuple[float, float, float] | None,
         size: tuple[int, int, int] | None,
+        slices: SliceAxis = "axial",
     ) -> Grid:
         """Return the study's grid of an image.
 
         ``spacing`` (mm along the RAS-ordered axes; None keeps the native one) keeps the centre of
         the field of view in place; ``size`` then crops or pads by whole voxels around the centre.
+        The axis across the ``slices`` becomes the last one, the two others keep their order.
         """
         native = np.asarray(native_affine, dtype=np.float64)
         orientation = _orientations.io_orientation(native)
@@ -63,7 +73,9 @@ class Grid:
             shape.append(voxels if size is None else size[axis])
             to_canonical[axis, axis] = scale
             to_canonical[axis, 3] = (count - 1) / 2 - scale * (voxels - 1) / 2 + scale * start
-        affine = native @ to_native @ to_canonical
+        order = _ORDERS[slices]
+        affine = (native @ to_native @ to_canonical)[:, [*order, 3]]
+        shape = [shape[axis] for axis in order]
         return cls(_shape(native_shape), _affine(native), _shape(shape), _affine(affine))
 
     @property

@@ -40,6 +40,21 @@ def darken_background(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> ND
     return np.where(mask, image, image[mask].min())
 
 
+def clip_cut(
+    image: NDArray[np.float32], mask: NDArray[np.bool_], cut: tuple[float, float] | None
+) -> NDArray[np.float32]:
+    """Return the image clipped to two percentiles of what lies inside the mask, if there are any.
+
+    >>> image = np.arange(5, dtype=np.float32)
+    >>> clip_cut(image, image > 0, (0, 50)).tolist()
+    [1.0, 1.0, 2.0, 2.5, 2.5]
+    """
+    if cut is None:
+        return image
+    low, high = np.percentile(image[mask], cut)
+    return image.clip(np.float32(low), np.float32(high))
+
+
 def normalise(
     image: NDArray[np.float32], mask: NDArray[np.bool_], preprocessing: Preprocessing, where: str
 ) -> NDArray[np.float32]:

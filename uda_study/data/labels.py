@@ -40,7 +40,10 @@ class LabelReader:
         return self._open(prepared, "label.npy")
 
     def read_native(self, prepared: PreparedCase) -> NDArray[np.uint8]:
-        """Return the classes on the image's own grid, mapped read-only; raises as `read` does."""
+        """Return the classes on the image's own grid, mapped read-only; raises as `read` does.
+
+        Voxels that count in no metric are `uda_study.data.arrays.IGNORED`.
+        """
         return self._open(prepared, "native.npy")
 
     def _open(self, prepared: PreparedCase, name: str) -> NDArray[np.uint8]:

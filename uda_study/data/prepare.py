@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from uda_study.data.arrays import CaseArrays
+from uda_study.data.arrays import IGNORED, CaseArrays
 from uda_study.data.grid import Grid
 from uda_study.data.limits import existing_file
 from uda_study.data.store import content_sha256, install, is_whole, key_of, open_array, write_array
@@ -26,10 +26,10 @@ from uda_study.dataset import Preprocessing
 from uda_study.errors import InputError, Problem
 from uda_study.types import Case
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Raised whenever the same files would give other arrays."""
 
-_MAX_CLASSES = 255
+_MAX_CLASSES = IGNORED
 
 
 @dataclass(frozen=True)
@@ -101,18 +101,26 @@ def _problems_of_all(cases: Sequence[Case], preprocessing: Preprocessing) -> lis
             for case in cases
             if len(case.images) != usual
         )
-    values = Counter(value for named in preprocessing.labels.values() for value in named)
-    problems.extend(
-        Problem("data.labels", "a value belongs to one structure", str(value), "name it once")
-        for value, count in values.items()
-        if count > 1
-    )
+    for domain in sorted({case.domain for case in cases}):
+        labels = preprocessing.of(domain).labels
+        values = Counter(value for named in labels.values() for value in named)
+        problems.extend(
+            Problem("data.labels", "a value belongs to one structure", str(value), "name it once")
+            for value, count in values.items()
+            if count > 1
+        )
+        problems.extend(
+            Problem(f"data.domains.{domain}.labels", "structures have to be in data.labels", n)
+            for n in labels
+            if n not in preprocessing.labels
+        )
     if len(preprocessing.class_names) > _MAX_CLASSES:
         problems.append(Problem("data.labels", f"at most {_MAX_CLASSES - 1} structures"))
     return problems
 
 
 def _prepare_one(case: Case, preprocessing: Preprocessing, cache: Path) -> PreparedCase:
+    preprocessing = preprocessing.of(case.domain)
     sha256 = key_of(
         {
             "version": CODE_VERSION,
@@ -130,9 +138,8 @@ def _prepare_one(case: Case, preprocessing: Preprocessing, cache: Path) -> Prepa
     # Both parts are computed before either is written: a bad case leaves nothing behind.
     image_parts = arrays.image_parts() if stored is None else {}
     if case.label is not None:
-        label_folder = (
-            cache / "labels" / key_of([sha256, _checksum(case, case.label, "label", cache)])
-        )
+        checksums = [_checksum(case, file, "label", cache) for file in case.labels]
+        label_folder = cache / "labels" / key_of([sha256, *checksums])
         if not _label_is_whole(label_folder, grid):
             _install_label(label_folder, grid, arrays.label_parts())
     if stored is None:

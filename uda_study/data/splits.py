@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal
+from typing import Protocol as Interface
 
 from uda_study.data.deal import Part, deal, shuffled
 from uda_study.data.store import key_of
 from uda_study.errors import InputError, Problem
-from uda_study.types import Case, Direction, Role, Split
+from uda_study.types import Case, Direction, Protocol, Role, Split
 
 Side = Literal["source", "target"]
 
@@ -21,12 +22,12 @@ _ROLES: Mapping[Side, Mapping[Part, Role]] = {
 _FEWEST = 2
 
 
-class SplitRules(Protocol):
+class SplitRules(Interface):
     """How subjects are dealt; the fields of a study file's ``data.split``."""
 
     @property
-    def protocol(self) -> Literal["strict", "transductive"]:
-        """Whether test images may be adapted to."""
+    def protocol(self) -> Protocol:
+        """How subjects are dealt, see `uda_study.types.Split`."""
 
     @property
     def source_subjects(self) -> tuple[str, ...] | None:
@@ -75,7 +76,7 @@ def make_split(
     for side, members in sides:
         few = len({case.subject for case in members}) < _FEWEST
         try:
-            if spec.protocol == "strict":
+            if spec.protocol != "transductive":
                 roles |= _strict(side, members, spec, fold=fold, folds=folds)
             elif side == "target" or few:
                 roles |= _everything(side, members)
@@ -208,7 +209,9 @@ def _strict(
         if case.subject not in labelled:
             pinned.setdefault(case.subject, "train")
     order = shuffled({case.subject for case in cases}, spec.seed, f"order/{cases[0].domain}")
-    parts = deal(order, pinned, val=spec.val, test=spec.test, fold=fold, folds=folds)
+    parts = dict(deal(order, pinned, val=spec.val, test=spec.test, fold=fold, folds=folds))
+    if spec.protocol == "paper" and not parts["val"]:
+        parts["val"] = parts["test"]
     remedy = "use fewer folds or split.protocol: transductive" if folds > 1 else None
     return _roles(
         side,

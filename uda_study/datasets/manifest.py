@@ -37,6 +37,7 @@ class Manifest(Dataset[ManifestOptions]):
         summary="own images of several domains, listed in a CSV file",
         licence="that of the images",
         citation="none",
+        request="your own archive",
         tree="manifest.csv with the columns subject,domain,image,label[,session,split,mask]\n"
         f"images and labels anywhere below the root ({', '.join(FORMATS)})",
     )

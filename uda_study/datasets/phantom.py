@@ -116,6 +116,7 @@ class Phantom(Dataset[PhantomOptions]):
         summary="simulated heads in MR, CT, an inverted contrast and a mixture; made on first use",
         licence="the template's: free for any use with its copyright notice",
         citation="Fonov et al., NeuroImage 54 (2011) 313-327, as shipped with nilearn",
+        request="nowhere, it is made",
         tree="no root: images are made in the cache folder",
     )
 
@@ -141,8 +142,8 @@ class Phantom(Dataset[PhantomOptions]):
             for number in range(1, self.options.subjects + 1)
         ]
         for case in cases:
-            for file in (*case.images, case.label, case.mask):
-                if file is not None and not file.is_file():
+            for file in (*case.images, *case.labels, *([case.mask] if case.mask else [])):
+                if not file.is_file():
                     raise StoreError(f"{file} is gone; delete the folder {folder} to make it anew")
         return cases
 

@@ -74,7 +74,7 @@ class Job:
 
 def preprocessing_of(spec: DataSpec, dataset: Dataset[Any]) -> Preprocessing:
     """Return the dataset's preset with what the study file overrides."""
-    given = spec.model_dump(include={"labels", "spacing", "size", "intensity", "nonfinite"})
+    given = spec.model_dump(include=set(Preprocessing.model_fields))
     overrides = {name: value for name, value in given.items() if value is not None}
     return Preprocessing.model_validate({**dataset.preprocessing().model_dump(), **overrides})
 

@@ -16,7 +16,8 @@ from pydantic import (
 )
 
 from uda_study.data.augmentation import Augmentation
-from uda_study.types import JSON
+from uda_study.dataset import DomainPreset, Intensity, SliceAxis
+from uda_study.types import JSON, Protocol
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -29,11 +30,12 @@ class SplitSpec(_Model):
     """How subjects are dealt to roles.
 
     ``strict``: test images are never trained on. ``transductive``: the adaptation images are also
-    the ones tested on, for packs with too few subjects; every table says so. Naming subjects
-    pins them to a side when both domains show the same people.
+    the ones tested on, for packs with too few subjects; every table says so. ``paper``: as the
+    paper that used the dataset did. Naming subjects pins them to a side when both domains show the
+    same people.
     """
 
-    protocol: Literal["strict", "transductive"] = "strict"
+    protocol: Protocol = "strict"
     source_subjects: tuple[str, ...] | None = None
     target_subjects: tuple[str, ...] | None = None
     val: float = Field(0.2, ge=0, lt=1, description="share of subjects kept for validation")
@@ -55,7 +57,12 @@ class DataSpec(_Model):
     labels: dict[str, tuple[int, ...]] | None = None
     spacing: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
     size: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
-    intensity: Literal["zscore", "percentile", "none"] | None = None
+    slices: SliceAxis | None = None
+    window: tuple[float, float] | None = None
+    cut: tuple[float, float] | None = None
+    intensity: Intensity | None = None
+    ignore: tuple[int, ...] | None = None
+    domains: dict[str, DomainPreset] | None = None
     nonfinite: Literal["error", "zero"] | None = None
     folds: PositiveInt = 1
     split: SplitSpec = SplitSpec()

@@ -200,6 +200,8 @@ def _notes(spec: StudySpec, cells: Sequence[Cell], time: float | None) -> Iterat
         yield f"settings are selected by {spec.metric}, which sees target labels"
     if spec.data.split.protocol == "transductive":
         yield "transductive: the images that are adapted to are the ones tested on"
+    if spec.data.split.protocol == "paper" and spec.data.split.val == 0:
+        yield "the paper had no validation: an oracle chooses by the very cases of the test"
     if spec.budget.time is not None and time is not None and time > seconds(spec.budget.time):
         yield f"the budget of {spec.budget.time} ends the study before it is done"
     constant = [cell.key for cell in cells if not cell_space(spec, cell).parameters]

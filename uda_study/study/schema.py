@@ -22,6 +22,9 @@ def study_schema() -> dict[str, JSON]:
     schema = StudySpec.model_json_schema()
     properties = schema["properties"]
     del properties["fixed"]
+    words = {"enum": schema["$defs"]["SplitSpec"]["properties"]["protocol"]["enum"]}
+    split = schema["$defs"]["DataSpec"]["properties"]["split"]
+    schema["$defs"]["DataSpec"]["properties"]["split"] = {"anyOf": [words, split]}
     searched = properties["parameters"]["additionalProperties"]
     properties["parameters"]["additionalProperties"] = {"anyOf": [searched, _CONSTANT]}
     properties["parameters"]["description"] = "what is searched inside a cell, and constants"

@@ -13,6 +13,7 @@ from uda_study.errors import InputError, Problem
 from uda_study.study.model import StudySpec
 from uda_study.study.overrides import OVERRIDE, apply, fields_at
 from uda_study.study.schema_errors import build, shown
+from uda_study.study.split_section import expand_split
 from uda_study.study.yaml_places import Finding, KeyPath, Place, dotted, read_yaml
 from uda_study.types import JSON
 
@@ -68,7 +69,11 @@ def parse_study(
     text = _text(path)
     document = apply(read_yaml(text, lambda line: Place(line, f"{path.name}:{line}")), overrides)
     values, places = document.mapping(), document.places
-    findings = [*document.findings, *_expand_root(values, places, path.parent)]
+    findings = [
+        *document.findings,
+        *_expand_root(values, places, path.parent),
+        *expand_split(values),
+    ]
     if "fixed" in values:
         remedy = "write constants under parameters"
         findings.append(Finding(("fixed",), "unknown key", None, remedy))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from uda_study import plugins
+from uda_study.data.arrays import IGNORED
 from uda_study.data.grid import labels_to_native
 from uda_study.data.labels import LabelReader
 from uda_study.data.prepare import PreparedCase
@@ -106,12 +107,14 @@ class Evaluator:
         self, prepared: PreparedCase, role: Role, reader: LabelReader, rows: list[Row]
     ) -> Outcome:
         truth = reader.read_native(prepared)
+        counted = truth != IGNORED
+        truth = truth * counted
         after = self._segment(prepared, self.method.segment)
         before = None
         if isinstance(self.method, AdaptsSegmenter):
             before = self._segment(prepared, self.method.segment_source)
-            rows = rows + self._overlap(prepared, role, "before", before, truth)
-        rows = rows + self._overlap(prepared, role, "after", after, truth)
+            rows = rows + self._overlap(prepared, role, "before", before * counted, truth)
+        rows = rows + self._overlap(prepared, role, "after", after * counted, truth)
         return Outcome(prepared, truth, before, after, tuple(rows))
 
     def _translate(self, cases: Sequence[PreparedCase], role: Role, scratch: Path) -> list[Path]:
