@@ -106,3 +106,21 @@ def test_a_single_slice_stays_one(spacing):
     assert grid.shape == (16, 16, 1)
     array = np.random.default_rng(0).normal(size=(8, 9, 1))
     np.testing.assert_array_equal(back(forth(array, grid, order=1), grid, order=1), array)
+
+
+@pytest.mark.parametrize(
+    ("slices", "order"),
+    [("axial", (0, 1, 2)), ("coronal", (0, 2, 1)), ("sagittal", (1, 2, 0))],
+)
+def test_the_axis_across_the_slices_comes_last(slices, order):
+    array = np.random.default_rng(0).normal(size=(6, 7, 8)).astype(np.float32)
+    spacing, size = (1.0, 0.5, 2.0), (8, 12, 5)
+    axial = Grid.of(array.shape, OBLIQUE, spacing, size)
+    grid = Grid.of(array.shape, OBLIQUE, spacing, size, slices)
+    assert grid.shape == tuple(size[axis] for axis in order)
+    assert grid.spacing == pytest.approx([spacing[axis] for axis in order])
+    study = forth(array, grid, order=1)
+    assert np.allclose(study, forth(array, axial, order=1).transpose(order), atol=1e-5)
+    returned = back(study, grid, order=1)
+    flat = back(study.transpose(np.argsort(order)), axial, order=1)
+    assert np.allclose(returned, flat, atol=1e-5)

@@ -1,13 +1,17 @@
 import multiprocessing
+import os
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from uda_study.data import prepare as module
+from uda_study.data.arrays import IGNORED, CaseArrays
 from uda_study.data.labels import LabelReader
 from uda_study.data.prepare import PreparedCase, prepare
-from uda_study.dataset import Preprocessing
+from uda_study.dataset import DomainPreset, Preprocessing
 from uda_study.errors import InputError, LabelsWithheld
 from uda_study.types import Case
 
@@ -209,3 +213,75 @@ def test_several_processes_prepare_the_same_cases(make_cases, tmp_path):
         assert worker.exitcode == 0
     assert len(entries(tmp_path / "c", "images")) == 6
     assert len(entries(tmp_path / "c", "labels")) == 6
+
+
+def test_prepared_cases_are_marked_as_used(make_cases, tmp_path):
+    cases = make_cases(1)
+    first = prepare(cases, PRESET, tmp_path / "c")["mr0"]
+    for folder in (first.folder, first.label_folder):
+        os.utime(folder, (0, 0))
+    prepare(cases, PRESET, tmp_path / "c")
+    assert first.folder.stat().st_mtime > 1e9
+    assert first.label_folder.stat().st_mtime > 1e9
+
+
+def test_of_two_that_want_the_same_case_one_prepares_it(make_cases, tmp_path, monkeypatch):
+    computed = []
+    original = CaseArrays.image_parts
+
+    def slow(self):
+        computed.append(self.case.id)
+        time.sleep(0.2)
+        return original(self)
+
+    monkeypatch.setattr(CaseArrays, "image_parts", slow)
+    cases = make_cases(1)
+    twice = [threading.Thread(target=prepare, args=(cases, PRESET, tmp_path)) for _ in range(2)]
+    for thread in twice:
+        thread.start()
+    for thread in twice:
+        thread.join()
+    assert computed == ["mr0"]
+
+
+def test_values_can_differ_by_domain(make_cases, tmp_path):
+    cases = make_cases(1)
+    ct = [replace(cases[0], domain="ct")]
+    own = DomainPreset(window=(0.0, 0.5), labels={"box": (2,)}, intensity="none")
+    preset = PRESET.model_copy(update={"domains": {"ct": own}})
+    image = prepare(cases, preset, tmp_path)["mr0"].image
+    assert np.array_equal(image, prepare(cases, PRESET, tmp_path)["mr0"].image)
+    with pytest.raises(InputError, match="holds none of the structures box"):
+        prepare(ct, preset, tmp_path)
+    only_window = DomainPreset(window=(0.0, 0.5), intensity="none")
+    windowed = PRESET.model_copy(update={"domains": {"ct": only_window}})
+    image = prepare(ct, windowed, tmp_path)["mr0"].image
+    assert image.min() >= 0
+    assert image.max() <= 0.5
+    unknown = PRESET.model_copy(update={"domains": {"ct": DomainPreset(labels={"spot": (2,)})}})
+    with pytest.raises(InputError, match=r"structures have to be in data\.labels, got spot"):
+        prepare(ct, unknown, tmp_path)
+
+
+def test_several_masks_become_one_label_and_ignored_voxels_are_background(
+    make_cases, tmp_path, write_nifti
+):
+    case = make_cases(1)[0]
+    masks = np.zeros((3, 12, 14, 6), np.uint8)
+    masks[0, 2:6], masks[1, 5:8], masks[2, 9:11] = 255, 1, 1
+    files = tuple(write_nifti(f"m{number}.nii", mask) for number, mask in enumerate(masks))
+    preset = Preprocessing(labels={"left": (1,), "right": (2,)}, ignore=(3,))
+    prepared = prepare([replace(case, label=files)], preset, tmp_path)["mr0"]
+    reader = LabelReader(["mr0"], "a test")
+    native, label = reader.read_native(prepared), reader.read(prepared)
+    assert native[:, 0, 0].tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 0, IGNORED, IGNORED, 0]
+    assert label[:, 0, 0].tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0]
+
+
+def test_percentiles_are_cut_before_the_zscore(make_cases, tmp_path):
+    plain = prepare(make_cases(1), PRESET, tmp_path)["mr0"].image
+    preset = PRESET.model_copy(update={"cut": (0.0, 98.0)})
+    cut = prepare(make_cases(1), preset, tmp_path)["mr0"].image
+    assert abs(float(cut.mean())) < 1e-5
+    assert (cut == cut.max()).mean() >= 0.02
+    assert cut.max() < plain.max()

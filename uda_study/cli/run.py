@@ -17,6 +17,7 @@ from uda_study.cli.console import Screen
 from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption, SetOption
 
 if TYPE_CHECKING:
+    from uda_study.engine.job import Home
     from uda_study.engine.run import Outcome
     from uda_study.engine.setup import Study
     from uda_study.study.plan import Plan
@@ -77,15 +78,22 @@ def study_file(home: Path, text: str) -> Path:
 
 
 def _run(sourced: SourcedStudy, screen: Screen, folder: Path) -> None:
-    from uda_study.cli.progress_view import counting, watching
+    from uda_study.data.prune import in_use
     from uda_study.engine.job import Home
+
+    home = Home(folder.absolute())
+    home.create()
+    with in_use(home.prepared):
+        _run_at(home, sourced, screen)
+
+
+def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
+    from uda_study.cli.progress_view import counting, watching
     from uda_study.engine.run import JOURNAL, Options, run_study
     from uda_study.engine.setup import prepare_study
     from uda_study.tracking.log import MlflowRunLog
     from uda_study.tracking.place import tracking_uri
 
-    home = Home(folder.absolute())
-    home.create()
     with counting(screen, "preparing images") as count:
         study = prepare_study(sourced, home, count)
     for line in opening(study):

@@ -4,13 +4,19 @@
     cache/labels/<key>/   label.npy (X, Y, Z) uint8 on the study's grid, native.npy on the native
     cache/contents/       remembered checksums of unchanged files
 
+Threads and processes that want the same missing entry wait for the one that makes it; the time of a
+folder is when it was used last (`uda_study.data.prune`).
+
 Only `uda_study.data.labels` opens the second tree.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +27,15 @@ from numpy.typing import NDArray
 from uda_study.data.arrays import IGNORED, CaseArrays
 from uda_study.data.grid import Grid
 from uda_study.data.limits import existing_file
-from uda_study.data.store import content_sha256, install, is_whole, key_of, open_array, write_array
+from uda_study.data.store import (
+    claim,
+    content_sha256,
+    install,
+    is_whole,
+    key_of,
+    open_array,
+    write_array,
+)
 from uda_study.dataset import Preprocessing
 from uda_study.errors import InputError, Problem
 from uda_study.types import Case
@@ -29,6 +43,7 @@ from uda_study.types import Case
 CODE_VERSION = 3
 """Raised whenever the same files would give other arrays."""
 
+_MOST_THREADS = 4
 _MAX_CLASSES = IGNORED
 
 
@@ -71,16 +86,28 @@ def prepare(
     """
     problems = _problems_of_all(cases, preprocessing)
     prepared: dict[str, PreparedCase] = {}
-    for done, case in enumerate(cases, 1):
+    # Reading, decompressing and resampling leave the interpreter to the other threads.
+    with ThreadPoolExecutor(_threads()) as threads:
+        waiting = [threads.submit(_prepare_one, case, preprocessing, cache) for case in cases]
         try:
-            prepared[case.id] = _prepare_one(case, preprocessing, cache)
-        except InputError as error:
-            problems.extend(error.problems)
-        if progress is not None:
-            progress(done, len(cases))
+            for done, (case, result) in enumerate(zip(cases, waiting, strict=True), 1):
+                try:
+                    prepared[case.id] = result.result()
+                except InputError as error:
+                    problems.extend(error.problems)
+                if progress is not None:
+                    progress(done, len(cases))
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
     if problems:
         raise InputError(problems)
     return prepared
+
+
+def _threads() -> int:
+    """Return how many cases are prepared at once; each may hold a few times its image's size."""
+    return min(_MOST_THREADS, len(os.sched_getaffinity(0)))
 
 
 def _problems_of_all(cases: Sequence[Case], preprocessing: Preprocessing) -> list[Problem]:
@@ -130,21 +157,24 @@ def _prepare_one(case: Case, preprocessing: Preprocessing, cache: Path) -> Prepa
             "classes": list(preprocessing.labels),  # their order, which sorted keys would hide
         }
     )
-    folder = cache / "images" / sha256
-    arrays = CaseArrays(case, preprocessing)
-    stored = _stored_grid(folder, len(case.images))
-    grid = stored or arrays.grid
-    label_folder = None
-    # Both parts are computed before either is written: a bad case leaves nothing behind.
-    image_parts = arrays.image_parts() if stored is None else {}
-    if case.label is not None:
-        checksums = [_checksum(case, file, "label", cache) for file in case.labels]
-        label_folder = cache / "labels" / key_of([sha256, *checksums])
-        if not _label_is_whole(label_folder, grid):
-            _install_label(label_folder, grid, arrays.label_parts())
-    if stored is None:
-        _install_image(folder, grid, len(case.images), image_parts)
-    return PreparedCase(case, folder, grid, sha256, label_folder)
+    place = _Place(
+        folder=cache / "images" / sha256,
+        label_folder=_label_folder(case, sha256, cache),
+        channels=len(case.images),
+    )
+    grid = place.stored()
+    if grid is None:
+        with claim(cache / "locks" / sha256):
+            grid = place.stored() or place.fill(CaseArrays(case, preprocessing))
+    place.used()
+    return PreparedCase(case, place.folder, grid, sha256, place.label_folder)
+
+
+def _label_folder(case: Case, sha256: str, cache: Path) -> Path | None:
+    if case.label is None:
+        return None
+    checksums = [_checksum(case, file, "label", cache) for file in case.labels]
+    return cache / "labels" / key_of([sha256, *checksums])
 
 
 def _checksum(case: Case, path: Path, what: str, cache: Path) -> str:
@@ -153,36 +183,61 @@ def _checksum(case: Case, path: Path, what: str, cache: Path) -> str:
     return content_sha256(path, where, cache / "contents")
 
 
-def _stored_grid(folder: Path, channels: int) -> Grid | None:
-    """Return the grid of a whole entry, None where there is none."""
-    try:
-        grid = Grid.from_json((folder / "grid.json").read_text())
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    whole = is_whole(folder / "image.npy", (channels, *grid.shape), np.float32)
-    return grid if whole and is_whole(folder / "mask.npy", grid.shape, np.bool_) else None
+@dataclass(frozen=True)
+class _Place:
+    """Where a case's arrays lie, and whether they are there."""
 
+    folder: Path
+    label_folder: Path | None
+    channels: int
 
-def _label_is_whole(folder: Path, grid: Grid) -> bool:
-    return is_whole(folder / "label.npy", grid.shape, np.uint8) and is_whole(
-        folder / "native.npy", grid.native_shape, np.uint8
-    )
+    def stored(self) -> Grid | None:
+        """Return the grid of a case that is there whole, None where something is missing."""
+        grid = self._stored_image()
+        return grid if grid is not None and self._stored_label(grid) else None
 
+    def fill(self, arrays: CaseArrays) -> Grid:
+        """Compute what is missing; all before any is written: bad cases leave none."""
+        found = self._stored_image()
+        grid = found or arrays.grid
+        image = arrays.image_parts() if found is None else {}
+        label = {} if self._stored_label(grid) else arrays.label_parts()
+        if label and self.label_folder is not None:
+            install(
+                self.label_folder,
+                lambda: self._stored_label(grid),
+                lambda scratch: _write_parts(scratch, label),
+            )
+        if image:
 
-def _install_image(
-    folder: Path, grid: Grid, channels: int, parts: Mapping[str, NDArray[Any]]
-) -> None:
-    def write(scratch: Path) -> None:
-        _write_parts(scratch, parts)
-        (scratch / "grid.json").write_text(grid.to_json())
+            def write(scratch: Path) -> None:
+                _write_parts(scratch, image)
+                (scratch / "grid.json").write_text(grid.to_json())
 
-    install(folder, lambda: _stored_grid(folder, channels) is not None, write)
+            install(self.folder, lambda: self._stored_image() is not None, write)
+        return grid
 
+    def used(self) -> None:
+        """Note the time of use; a cache that cannot be written to is used all the same."""
+        for folder in (self.folder, self.label_folder):
+            if folder is not None:
+                with suppress(OSError):
+                    os.utime(folder)
 
-def _install_label(folder: Path, grid: Grid, parts: Mapping[str, NDArray[Any]]) -> None:
-    install(
-        folder, lambda: _label_is_whole(folder, grid), lambda scratch: _write_parts(scratch, parts)
-    )
+    def _stored_image(self) -> Grid | None:
+        try:
+            grid = Grid.from_json((self.folder / "grid.json").read_text())
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        whole = is_whole(self.folder / "image.npy", (self.channels, *grid.shape), np.float32)
+        return grid if whole and is_whole(self.folder / "mask.npy", grid.shape, np.bool_) else None
+
+    def _stored_label(self, grid: Grid) -> bool:
+        folder = self.label_folder
+        return folder is None or (
+            is_whole(folder / "label.npy", grid.shape, np.uint8)
+            and is_whole(folder / "native.npy", grid.native_shape, np.uint8)
+        )
 
 
 def _write_parts(folder: Path, parts: Mapping[str, NDArray[Any]]) -> None:

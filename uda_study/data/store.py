@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,23 @@ def install(folder: Path, whole: Callable[[], bool], write: Callable[[Path], Non
         raise StoreError(f"cannot write the cache in {folder.parent}: {error.strerror}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def claim(lock: Path) -> Iterator[None]:
+    """Hold a lock between threads and processes: of two that want an entry, one makes it.
+
+    The operating system frees the lock if the process dies. Raises `StoreError` when the disk
+    refuses.
+    """
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError as error:
+        raise StoreError(f"cannot write the cache in {lock.parent}: {error.strerror}") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _moved(scratch: Path, folder: Path) -> bool:

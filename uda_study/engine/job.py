@@ -32,6 +32,11 @@ class Home:
         """Where prepared images, phantoms and trained stages lie."""
         return self.path / "cache"
 
+    @property
+    def prepared(self) -> Path:
+        """Where prepared images lie."""
+        return self.cache / "prepared"
+
     def study(self, study: str) -> Path:
         """Return the folder of a study."""
         return self.path / "studies" / study
@@ -107,7 +112,7 @@ def load_data(
     }
     wanted = {d for direction in directions for d in (direction.source, direction.target)}
     in_play = [case for case in cases if case.domain in wanted]
-    prepared = prepare(in_play, preprocessing, home.cache / "prepared", progress)
+    prepared = prepare(in_play, preprocessing, home.prepared, progress)
     task = _task(spec, preprocessing, list(prepared.values()))
     return preprocessing, {
         key: TaskData(task, prepared, split, spec.sampling, spec.adjacent_slices, spec.augmentation)

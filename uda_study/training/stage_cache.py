@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import uda_study
+from uda_study.data.store import claim
 from uda_study.errors import StoreError
 from uda_study.training.weights import save_weights
 from uda_study.types import JSON
@@ -64,9 +64,7 @@ class StageCache:
     @contextmanager
     def claim(self, key: str) -> Iterator[None]:
         """Hold the entry's lock; the operating system frees it if the process dies."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / f"{key}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with claim(self.folder / f"{key}.lock"):
             yield
 
     def load(self, key: str, module: nn.Module) -> None:
