@@ -111,8 +111,8 @@ def test_the_methods_page_has_every_segmenter_with_its_width():
     }
 
 
-def test_the_protocol_page_has_every_metric_and_validator():
-    text = page("protocol")
+def test_the_pages_have_every_metric_and_validator():
+    text = page("protocol") + page("metrics")
     names = [*plugins.names("metrics"), *(f"blind/{n}" for n in plugins.names("validators"))]
     assert [name for name in names if f"`{name}`" not in text] == []
 

@@ -25,13 +25,15 @@ SliceAxis = Literal["axial", "coronal", "sagittal"]
 class DomainPreset(BaseModel):
     """What is different in one domain; what is None is as in all domains.
 
-    ``labels`` gives other values to some of the structures.
+    ``labels`` gives other values to some of the structures. ``spacing`` is for images whose pixels
+    have no size, or another one for the same anatomy.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     labels: dict[str, tuple[int, ...]] | None = None
     ignore: tuple[int, ...] | None = None
+    spacing: tuple[float, float, float] | None = None
     window: tuple[float, float] | None = None
     cut: tuple[float, float] | None = None
     intensity: Intensity | None = None

@@ -47,8 +47,9 @@ def predict(call, tmp_path, monkeypatch):
         )  # fmt: skip
         save_package(tmp_path / "model", method(Hyper(), TASK), config)
         image = np.random.default_rng(0).normal(size=(16, 16, 2)).astype(np.float32)
-        (tmp_path / "in").mkdir()
-        Nifti1Image(image, np.eye(4)).to_filename(tmp_path / "in" / "scan.nii")
+        for place in ("in/scan.nii", "more/other.nii"):
+            (tmp_path / place).parent.mkdir()
+            Nifti1Image(image, np.eye(4)).to_filename(tmp_path / place)
         return call("predict", "-m", "model", "-i", "in", "-o", "out", *words)
 
     return run
@@ -70,6 +71,31 @@ def test_segmentations_alone_are_written_else(predict, tmp_path):
     ended = predict(Inverting, "--json")
     assert ended.json == {"written": ["out/scan.nii.gz"], "volumes": "out/volumes.csv"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"scan.nii.gz", "volumes.csv"}
+
+
+def test_several_inputs_are_counted_while_they_are_segmented(predict):
+    ended = predict(Plain, "-i", "more/other.nii")
+    assert ended.code == 0
+    assert ended.err.splitlines() == [
+        "reading 2/2",
+        "segmenting 1/2  scan",
+        "segmenting 2/2  other",
+        "2/2 written to out in the input's own grid   volumes.csv",
+    ]
+
+
+def test_a_page_to_look_through_is_written_where_asked_for(predict, tmp_path):
+    ended = predict(Plain, "--qc")
+    line = "1/1 written to out in the input's own grid   qc.html: 1 to look at   volumes.csv"
+    assert ended.err.splitlines()[-1] == line
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"scan.nii.gz", "volumes.csv", "qc.html"}
+
+
+def test_the_cases_to_look_at_are_named_in_json(predict):
+    ended = predict(Plain, "--qc", "--json")
+    assert ended.err == ""
+    assert (ended.json["qc"], ended.json["to_look_at"]) == ("out/qc.html", ["scan"])
 
 
 def test_translated_images_of_a_method_that_makes_none_are_invalid_input(predict):

@@ -4,7 +4,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uda_study.data.windows import predict_volume, sample_probe, translate_volume
+from uda_study.data.windows import (
+    predict_slabs,
+    predict_volume,
+    translate_volume,
+)
 from uda_study.types import Task
 
 
@@ -35,6 +39,26 @@ def test_pointwise_networks_see_no_windows(shape, patch, overlap, batch_size):
     expected = pointwise(torch.from_numpy(image)[None])[0].numpy()
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("patch", "deepest"), [((8, 8), 2), ((8, 8, 4), 4), ((8, 8, 60), 40)])
+def test_slabs_are_handed_out_as_soon_as_they_are_done(patch, deepest):
+    image = volume(16, 12, 40)
+    slabs = list(predict_slabs(image, lambda seen: seen, task_of(patch), batch_size=8))
+    assert max(slab.shape[3] for slab in slabs) <= deepest
+    np.testing.assert_allclose(np.concatenate(slabs, axis=3), image, atol=1e-5)
+
+
+def test_a_network_sees_about_a_million_voxels_at_once():
+    seen = []
+
+    def predict(image):
+        seen.append(len(image))
+        return image
+
+    for patch in ((16, 16), (512, 512), (1024, 1536)):
+        predict_volume(np.zeros((1, *patch, 9), np.float32), predict, task_of(patch))
+    assert seen == [8, 1, 4, 4, 1, *[1] * 9]
 
 
 def test_one_window_is_kept_exactly():
@@ -92,32 +116,3 @@ def test_of_translated_stacks_every_slice_counts_once_with_its_own_channels(patc
     found = translate_volume(image, translate, task, adjacent)
     expected = image * np.array([1, 2], np.float32).reshape(2, 1, 1, 1)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("patch", [(6, 6), (6, 6, 4)])
-def test_probe_is_fixed_and_shared_out_evenly(make_prepared, patch):
-    cases = make_prepared(3)
-    probe = sample_probe(cases, task_of(patch), 1, 7, seed=0)
-    assert probe.shape == (7, 1, *patch)
-    assert probe.dtype == torch.float32
-    assert torch.equal(probe, sample_probe(cases, task_of(patch), 1, 7, seed=0))
-    owners = [
-        next(n for n, case in enumerate(cases) if np.isin(patch.numpy(), case.image).all())
-        for patch in probe
-    ]
-    assert sorted(np.bincount(owners, minlength=3)) == [2, 2, 3]
-    assert len(torch.unique(probe.reshape(7, -1), dim=0)) == 7
-
-
-def test_probe_is_centred_on_the_mask(make_prepared):
-    (case,) = make_prepared(1)
-    mask = np.zeros(case.grid.shape, bool)
-    mask[6:9, 7:12, 2] = True
-    np.save(case.folder / "mask.npy", np.asfortranarray(mask))
-    probe = sample_probe([case], task_of((3, 5)), 3, 2, seed=0)
-    assert probe.shape == (2, 3, 3, 5)
-    np.testing.assert_array_equal(probe[0, 1], case.image[0, 6:9, 7:12, 2])
-
-
-def test_probe_may_be_smaller_than_the_pack(make_prepared):
-    assert sample_probe(make_prepared(3), task_of((4, 4)), 1, 2, seed=0).shape == (2, 1, 4, 4)

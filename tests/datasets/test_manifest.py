@@ -78,13 +78,14 @@ def test_all_bad_rows_are_listed_with_their_lines(root):
 
 def test_paths_stay_below_the_root(root, tmp_path):
     (tmp_path / "outside.nii").write_bytes(b"x")
+    (root / "empty").mkdir()
     os.symlink(tmp_path / "outside.nii", root / "link.nii")
     os.symlink(root / "loop.nii", root / "loop.nii")
     problems = refusal(
         root,
         "subject,domain,image,label\n"
         f"p1,mr,{tmp_path / 'outside.nii'},\np2,mr,../outside.nii,\np3,mr,link.nii,\n"
-        f"p4,mr,{root / 'a.nii'},\np5,mr,loop.nii,\np6,mr,sub,\np7,mr,{'n' * 300},\n",
+        f"p4,mr,{root / 'a.nii'},\np5,mr,loop.nii,\np6,mr,empty,\np7,mr,{'n' * 300},\n",
     )
     assert ["below the data root" in problem for problem in problems] == [True] * 4 + [False] * 3
     assert "below the data root" in refusal(root, manifest="../manifest.csv")[0]

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+from uda_study.data.postprocess import PostprocessSpec
 from uda_study.engine import artifacts
 from uda_study.engine.trial import read_result, run_trial
 from uda_study.training.evaluate import Evaluator
@@ -73,6 +74,20 @@ def test_a_training_leaves_its_files_and_finite_scores(make_spec, job, study, me
     assert config.preprocessing == job.preprocessing
     assert predicts_the_same(folder / "model", folder)
     assert model.task == data.task
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_studys_post_processing_is_evaluated_and_packaged(make_spec, job, monkeypatch):
+    rules = PostprocessSpec(largest_component=True, fill_holes=("box",))
+    changed = replace(job, spec=job.spec.model_copy(update={"postprocess": rules}))
+    seen = []
+    monkeypatch.setattr(
+        "uda_study.training.evaluate.postprocess", lambda _, spec, *__: seen.append(spec)
+    )
+    spec = make_spec("no_adaptation")
+    assert run(spec, changed).status == "complete"
+    assert set(seen) == {rules}
+    assert load_package(job.trial_folder(spec.key) / "model")[1].postprocess == rules
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -1,21 +1,18 @@
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from numpy.typing import NDArray
+from measuring import Labels, measure
 
 from uda_study import plugins
-from uda_study.errors import InputError
 from uda_study.metric import CaseMetric
 from uda_study.metrics.dice import Dice
 
-Labels = NDArray[np.uint8]
 label_maps = arrays.arrays(np.uint8, (3, 4, 2), elements=st.integers(0, 3))
 
 
 def dice(prediction: Labels, truth: Labels) -> dict[int, float]:
-    return Dice().measure(prediction, truth, (1, 2, 3), (1.0, 1.0, 1.0))
+    return measure("dice", prediction, truth, (1.0,) * truth.ndim, (1, 2, 3))
 
 
 @settings(deadline=None, max_examples=50)
@@ -39,12 +36,7 @@ def test_empty_in_both_is_one_and_in_one_is_zero() -> None:
 
 def test_only_the_asked_classes_are_measured() -> None:
     truth = np.array([1, 2, 2, 200], np.uint8)
-    assert Dice().measure(truth, truth, (2, 200), (1.0,)) == {2: 1.0, 200: 1.0}
-
-
-def test_different_shapes_are_refused() -> None:
-    with pytest.raises(InputError, match=r"must have the truth's shape \(3,\)"):
-        dice(np.zeros(2, np.uint8), np.zeros(3, np.uint8))
+    assert measure("dice", truth, truth, (1.0,), (2, 200)) == {2: 1.0, 200: 1.0}
 
 
 def test_dice_is_found_by_its_file_name() -> None:

@@ -120,12 +120,14 @@ class FakeRising:
     """A metric whose higher values are better."""
 
     higher_is_better = True
+    default = True
 
 
 class FakeFalling:
     """A metric whose lower values are better."""
 
     higher_is_better = False
+    default = True
 
 
 _PLUGINS: dict[str, dict[str, type]] = {

@@ -7,8 +7,8 @@ from scipy import stats
 from uda_study.study import statistics
 
 
-def values(*numbers: float) -> dict[str, float]:
-    return {f"s{index}": number for index, number in enumerate(numbers)}
+def values(*numbers: float) -> dict[str, dict[int, float]]:
+    return {f"s{index}": {0: number} for index, number in enumerate(numbers)}
 
 
 def test_interval_of_a_mean_is_the_t_interval():
@@ -20,12 +20,13 @@ def test_interval_of_a_mean_is_the_t_interval():
 def test_nothing_is_said_of_the_spread_of_one_value():
     assert statistics.mean_interval([0.5]) == (None, None)
     assert statistics.spread([0.5]) is None
-    assert statistics.smallest_detectable([0.1]) is None
+    assert statistics.compare(values(0.5), values(0.4)).smallest_detectable is None
 
 
 @pytest.mark.parametrize(("n", "effect"), [(4, 2.1), (10, 1.0), (20, 0.66)])
 def test_detectable_effect_has_80_percent_power(n: int, effect: float):
-    assert statistics.detectable_effect(n) == pytest.approx(effect, abs=0.06)
+    shift = statistics.detectable_shift(n - 1)
+    assert shift / math.sqrt(n) == pytest.approx(effect, abs=0.06)
 
 
 def test_wilcoxon_reaches_its_smallest_p_when_all_differences_agree():
@@ -39,14 +40,31 @@ def test_holm_never_lets_a_larger_p_become_smaller():
     assert adjusted == pytest.approx([0.04, 0.06, 0.06, None, 0.9])
 
 
+def test_some_of_many_comparisons_are_adjusted_for_all_of_them():
+    assert statistics.holm([0.01, 0.002], of=10) == pytest.approx([0.09, 0.02])
+
+
+def test_a_lucky_seed_is_no_merit():
+    subjects = np.linspace(0.5, 0.8, 12)
+    base = {f"s{i}": dict.fromkeys((1, 2, 3), value) for i, value in enumerate(subjects)}
+    luck = {1: 0.1, 2: 0.0, 3: 0.05}
+    lucky = {name: {seed: v + luck[seed] for seed, v in of.items()} for name, of in base.items()}
+    steady = {name: {seed: v + 0.05 for seed, v in of.items()} for name, of in base.items()}
+    by_luck, by_merit = statistics.compare(lucky, base), statistics.compare(steady, base)
+    assert by_luck.difference == pytest.approx(by_merit.difference)
+    assert statistics.verdict(by_luck, by_luck.p) == "not distinguishable"
+    assert statistics.verdict(by_merit, by_merit.p) == "better"
+
+
 def test_methods_are_paired_by_subject():
-    comparison = statistics.compare({"a": 0.9, "b": 0.5, "only": 0.1}, {"b": 0.4, "a": 0.7})
+    first = {"a": {0: 0.9}, "b": {0: 0.5}, "only": {0: 0.1}}
+    comparison = statistics.compare(first, {"b": {0: 0.4}, "a": {0: 0.7}})
     assert comparison.n == 2
     assert comparison.difference == pytest.approx(0.15)
 
 
 def test_no_shared_subject_gives_no_figures():
-    assert statistics.compare({"a": 0.9}, {"b": 0.4}).difference is None
+    assert statistics.compare({"a": {0: 0.9}}, {"b": {0: 0.4}}).difference is None
 
 
 def test_few_subjects_are_only_described():
@@ -82,8 +100,9 @@ def test_rank_intervals_overlap_when_subjects_disagree():
 
 
 def test_detectable_difference_grows_with_the_spread():
-    narrow = statistics.smallest_detectable([0.1, 0.11, 0.12, 0.1])
-    wide = statistics.smallest_detectable([0.1, 0.4, -0.2, 0.1])
+    nothing = values(0, 0, 0, 0)
+    narrow = statistics.compare(values(0.1, 0.11, 0.12, 0.1), nothing).smallest_detectable
+    wide = statistics.compare(values(0.1, 0.4, -0.2, 0.1), nothing).smallest_detectable
     assert narrow is not None
     assert wide is not None
     assert math.isfinite(narrow)

@@ -53,9 +53,9 @@ def make_trainer(data: TaskData, tmp_path: Path) -> Callable[..., Trainer]:
         place: str = "one",
         cache: str = "cache",
         data: TaskData = data,
-        score: Callable[[], Mapping[str, float]] | None = None,
+        score: Callable[[int], Mapping[str, float]] | None = None,
     ) -> Trainer:
-        def checksum() -> dict[str, float]:
+        def checksum(step: int) -> dict[str, float]:
             total = sum(p.detach().double().abs().sum() for p in method.parameters())
             return {"blind/checksum": float(total)}
 

@@ -3,6 +3,9 @@ import json
 import pytest
 import torch
 
+from uda_study import plugins
+from uda_study.data.labels import LabelReader
+from uda_study.nets.segmenter import Segmenter
 from uda_study.training.blind import Anchors, BlindScorer
 from uda_study.training.ranks import Ranks
 from uda_study.training.task_data import Batches
@@ -28,13 +31,14 @@ def test_no_adaptation_scores_exactly_zero(trained, data):
 def test_the_source_model_on_source_validation_would_score_one(trained, data):
     scorer = BlindScorer(trained, data, CPU, images=6, seed=0)
     anchors = scorer.anchors()
-    scorer._target = scorer._sample("source_val")
+    scorer._target = scorer._validation.images
     assert scorer.scores(anchors)["blind/score"] == pytest.approx(1.0)
 
 
 def test_every_validator_has_a_score_of_its_own(trained, data):
-    scores = BlindScorer(trained, data, CPU, images=4, seed=0).scores(None)
-    assert set(scores) == {"blind/entropy", "blind/entropy_fg", "blind/consistency"}
+    scores = BlindScorer(trained, data, CPU, images=4, seed=0).scores(None, step=7)
+    assert set(scores) == {f"blind/{name}" for name in plugins.names("validators")}
+    assert scores["blind/last"] == 7
     assert not trained.training
 
 
@@ -89,3 +93,34 @@ def test_damaged_anchors_are_computed_again(tmp_path, text):
 def test_no_anchors_are_stored_where_there_are_none(tmp_path):
     assert Anchors.cached(tmp_path / "key.json", lambda: None) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_features_are_those_of_the_network_that_segments_last(make_method, data):
+    method = make_method("dam")
+    scorer = BlindScorer(method, data, CPU, images=3, seed=0)
+    heads = [m.groups[-1] for m in method.modules() if isinstance(m, Segmenter)]
+    seen = scorer._probe(0).seen
+    assert seen.features.shape == (
+        3,
+        heads[0].in_channels if hasattr(heads[0], "in_channels") else seen.features.shape[1],
+    )
+    assert not any(head._forward_pre_hooks for head in heads)
+
+
+def test_scores_that_are_not_defined_are_left_out(make_method, data, monkeypatch):
+    scorer = BlindScorer(make_method("no_adaptation"), data, CPU, images=2, seed=0)
+    monkeypatch.setattr("uda_study.training.blind.Segmenter", type("NoSegmenter", (), {}))
+    assert not {"blind/feat_fd", "blind/dev", "blind/iwcv"} & set(scorer.scores(None))
+
+
+def test_labels_of_the_target_are_never_opened(make_method, data, monkeypatch):
+    opened = []
+    original = LabelReader.read
+    monkeypatch.setattr(
+        LabelReader, "read", lambda self, case: opened.append(case.case.id) or original(self, case)
+    )
+    scorer = BlindScorer(make_method("dam"), data, CPU, images=4, seed=0)
+    scorer.scores(scorer.anchors())
+    allowed = {*data.split.roles["source_train"], *data.split.roles["source_val"]}
+    assert opened
+    assert set(opened) <= allowed

@@ -7,6 +7,7 @@ import torch
 from tiny import PREPROCESSING
 
 from uda_study.data.labels import LabelReader
+from uda_study.data.postprocess import PostprocessSpec
 from uda_study.data.prepare import prepare
 from uda_study.datasets.manifest import Manifest, ManifestOptions
 from uda_study.method import Hyper, Method, Needs
@@ -81,11 +82,58 @@ def test_a_perfect_prediction_has_dice_one_after_and_none_before(clean):
         assert all(row.subject == clean.prepared[row.case].case.subject for row in found)
 
 
+def test_distances_are_in_mm_of_the_native_grid(clean):
+    outcomes = list(Evaluator(ByIntensity(Hyper(), clean.task), clean, CPU).outcomes(ROLE))
+    rows = rows_of(outcomes, "hd95")
+    assert {row.value for row in rows if row.phase == "after"} == {0.0}
+    diagonal = pytest.approx(np.hypot(16 * np.sqrt(2), 4 * 2))
+    assert {row.phase for row in rows} == {"before", "after"}
+    assert all(row.value == diagonal for row in rows if row.phase == "before")
+
+
+def test_a_value_of_all_structures_together_has_one_row(clean):
+    for outcome in Evaluator(ByIntensity(Hyper(), clean.task), clean, CPU).outcomes(ROLE):
+        found = {row.phase: row for row in outcome.rows if row.metric == "n_missed"}
+        assert (found["before"].value, found["after"].value) == (2, 0)
+        assert {row.structure for row in found.values()} == {"all"}
+
+
 def test_labels_lie_on_the_native_grid(clean):
     for outcome in Evaluator(ByIntensity(Hyper(), clean.task), clean, CPU).outcomes(ROLE):
         assert outcome.prepared.grid.shape == (16, 16, 2)
         assert outcome.truth.shape == outcome.after.shape == outcome.before.shape == (16, 16, 4)
         assert np.array_equal(outcome.after, outcome.truth)
+
+
+def test_post_processing_is_done_before_anything_is_measured(clean):
+    class WithIslands(ByIntensity):
+        """Sees a box in two corners as well, before its adaptation and after."""
+
+        def segment(self, image):
+            logits = super().segment(image)
+            for corner in (0, -1):
+                logits[:, 0, corner, corner] = logits[:, 2, corner, corner] = -99
+            return logits
+
+        def segment_source(self, image):
+            return self.segment(image)
+
+    def dice(rules):
+        method = WithIslands(Hyper(), clean.task)
+        outcomes = Evaluator(method, clean, CPU, PostprocessSpec(**rules)).outcomes(ROLE)
+        rows = rows_of(outcomes, "dice")
+        return {
+            (phase, name): {
+                row.value for row in rows if (row.phase, row.structure) == (phase, name)
+            }
+            for phase in ("before", "after")
+            for name in ("box", "core")
+        }
+
+    kept = dice({})
+    assert all(max(kept[phase, "box"]) < 1 for phase in ("before", "after"))
+    removed = dice({"largest_component": ["box"]})
+    assert set(map(tuple, removed.values())) == {(1.0,)}
 
 
 def test_divergences_are_the_same_before_and_after_without_translation(clean):

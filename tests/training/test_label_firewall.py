@@ -44,8 +44,8 @@ def train(make_method, make_trainer, request):
         method, reporter = make_method(name), MemoryReporter()
         scorer = BlindScorer(method, data, torch.device("cpu"), 4, seed=0)
 
-        def score() -> dict[str, float]:
-            return scorer.scores(scorer.anchors())
+        def score(step: int) -> dict[str, float]:
+            return scorer.scores(scorer.anchors(), step=step)
 
         place = f"{name}-{id(data)}"
         make_trainer(method, reporter, place=place, cache=place, data=data, score=score).train()
@@ -55,6 +55,10 @@ def train(make_method, make_trainer, request):
         return digest.hexdigest(), reporter.reports
 
     return run
+
+
+def no_scores(step: int) -> dict[str, float]:
+    return {}
 
 
 @pytest.mark.parametrize("name", ["dam", "no_adaptation"])
@@ -77,7 +81,7 @@ def test_the_labels_that_a_method_declares_are_all_that_shapes_it(data, noisy_da
             CheckpointStore(tmp_path / f"checkpoints{number}"),
             MemoryReporter(),
         )
-        Trainer(method, seen, Settings(seed=0, report_every=100), place, dict).train()
+        Trainer(method, seen, Settings(seed=0, report_every=100), place, no_scores).train()
         weights.append(method.state_dict())
     differs = any(not torch.equal(value, weights[1][key]) for key, value in weights[0].items())
     assert differs == (plugin.needs.target == "labels")
@@ -107,7 +111,7 @@ def test_training_opens_the_labels_that_its_method_needs(train, data, opened, na
     train(name, replace(data, split=split, sampling=sampling))
     target = {case for case in opened if case.startswith("ct")}
     assert set(opened) - target
-    assert set(opened) - target <= set(roles["source_train"])
+    assert set(opened) - target <= {*roles["source_train"], *roles["source_val"]}
     if name == "target_supervised":
         assert target
         assert target <= set(roles["target_bound"])

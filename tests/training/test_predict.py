@@ -11,7 +11,7 @@ from tiny import PREPROCESSING
 from uda_study.errors import InputError, StoreError
 from uda_study.methods.no_adaptation import NoAdaptation
 from uda_study.training.package import ModelConfig, save_package
-from uda_study.training.predict import find_images, predict
+from uda_study.training.predict import predict
 from uda_study.training.round_trip import FILE, predicts_the_same, write_fingerprint
 
 CPU = torch.device("cpu")
@@ -147,7 +147,7 @@ def test_volumes_are_listed_in_millilitres(package, bright_is_box, tmp_path):
     list(predict(package, images, tmp_path / "out", CPU))
     with (tmp_path / "out" / "volumes.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["image"] for row in rows] == ["a.nii", "b.nii"]
+    assert [row["image"] for row in rows] == ["a", "b"]
     # 6 x 6 x 5 voxels of 3 mm3.
     assert [(float(row["box_ml"]), float(row["core_ml"])) for row in rows] == [(0.54, 0.0)] * 2
 
@@ -183,15 +183,6 @@ def test_nothing_is_written_when_an_image_is_bad(package, tmp_path):
         list(predict(package, [good, torn, text], tmp_path / "out", CPU))
     assert {problem.where.split()[0] for problem in raised.value.problems} == {"b", "c"}
     assert not (tmp_path / "out").exists()
-
-
-def test_images_are_found_in_a_folder(tmp_path):
-    for name in ("b.nii.gz", "a.PNG", "notes.txt"):
-        (tmp_path / name).touch()
-    assert [path.name for path in find_images(tmp_path)] == ["a.PNG", "b.nii.gz"]
-    assert find_images(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
-    with pytest.raises(InputError, match="holds no images"):
-        find_images(tmp_path / "nowhere")
 
 
 def test_a_file_that_is_no_image_is_refused(package, tmp_path):

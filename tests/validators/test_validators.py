@@ -1,34 +1,16 @@
 import math
-from collections.abc import Callable
 
+import probes
 import pytest
 import torch
+from probes import Predict, boxes, thresholding
 from torch import Tensor
 
 from uda_study import plugins
-from uda_study.metric import Probe, Validator
+from uda_study.validator import Validator
 
-Predict = Callable[[Tensor], Tensor]
 WORST = {"entropy": -1.0, "entropy_fg": -1.0, "consistency": 0.0}
 BEST = {"entropy": 0.0, "entropy_fg": 0.0, "consistency": 1.0}
-
-
-def phantoms(spatial_dims: int) -> Tensor:
-    """Return dark images with one bright box each, at different places."""
-    images = torch.zeros(3, 1, *[24] * spatial_dims)
-    for n, image in enumerate(images):
-        image[(0, *[slice(6 + n, 14 + n)] * spatial_dims)] = 4.0
-    return images
-
-
-def thresholding(scale: float) -> Predict:
-    """Segment the bright box; a larger scale makes the same model more certain."""
-
-    def predict(images: Tensor) -> Tensor:
-        logit = scale * (images[:, 0] - 2)
-        return torch.softmax(torch.stack([-logit, logit], dim=1), dim=1)
-
-    return predict
 
 
 def certain_background(images: Tensor) -> Tensor:
@@ -46,9 +28,7 @@ def random_labels(images: Tensor) -> Tensor:
 
 
 def score(name: str, predict: Predict, spatial_dims: int = 2, seed: int = 0) -> float:
-    validator = plugins.load("validators", name, Validator)()
-    value: float = validator.score(Probe(phantoms(spatial_dims), predict, seed, spatial_dims))
-    return value
+    return probes.score(name, predict, boxes(spatial_dims), seed=seed)
 
 
 names = pytest.mark.parametrize("name", sorted(WORST))
@@ -109,7 +89,7 @@ def test_another_seed_gives_other_transforms() -> None:
         return seen
 
     original, *views = moved(seed=0)
-    assert torch.equal(original, phantoms(2))
+    assert torch.equal(original, boxes(2))
     assert len(views) == 2
     assert not torch.equal(views[0], views[1])
     assert not torch.equal(views[0], moved(seed=1)[1])
@@ -145,7 +125,7 @@ def test_scores_are_finite_for_constant_tiny_images_and_exact_zeros(name: str) -
         one = torch.ones_like(images[:, :1])
         return torch.cat([0 * one, one], dim=1)
 
-    assert math.isfinite(validator.score(Probe(images, hard, 0, 3)))
+    assert math.isfinite(validator.score(probes.probe(hard, images)))
 
 
 @names

@@ -9,7 +9,9 @@ import typer
 
 import uda_study
 from uda_study.cli import (
+    data,
     doctor,
+    evaluate,
     init,
     leaderboard,
     plan,
@@ -35,12 +37,14 @@ app.command("validate")(validate.validate)
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("resume")(run.resume)
+app.command("evaluate")(evaluate.evaluate)
 app.command("status")(status.status)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("promote")(promote.promote)
 app.command("predict")(predict.predict)
 app.command("ui")(ui.ui)
 app.command("doctor")(doctor.doctor)
+app.add_typer(data.app)
 for kind in plugin_lists.KINDS:
     app.command(kind)(plugin_lists.command(kind))
 

@@ -113,9 +113,9 @@ def fitting(view: TableView, width: int) -> list[int]:
 
 # From what is left out first to what always stays.
 _KEPT = (
-    "js_excess_before", "js_before", "hours", "js_excess", "rank CI", "dice_before", "sd subjects",
-    "seeds", "trials", "js", "p (Holm)", "sd seeds", "oracle", "recovered", "gap", "", "95% CI",
-    "#", "cell", "Dice mean",
+    "assd_before", "hd95_before", "js_excess_before", "js_before", "hours", "js_excess",
+    "rank CI", "dice_before", "sd subjects", "seeds", "trials", "js", "assd", "p (Holm)",
+    "sd seeds", "oracle", "recovered", "hd95", "gap", "", "95% CI", "#", "cell", "Dice mean",
 )  # fmt: skip
 
 

@@ -15,7 +15,14 @@ def predict(
     model: Annotated[
         str, typer.Option("-m", "--model", help="NAME@ALIAS, NAME/VERSION or a model's folder.")
     ],
-    source: Annotated[Path, typer.Option("-i", "--input", help="An image, or a folder of them.")],
+    sources: Annotated[
+        list[Path],
+        typer.Option(
+            "-i",
+            "--input",
+            help="An image, a DICOM series, or a folder of them; may be given several times.",
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write to.")],
     translated: Annotated[
         bool,
@@ -23,32 +30,55 @@ def predict(
             "--translated", help="Also write each image in the source's appearance, NIfTI."
         ),
     ] = False,
+    qc: Annotated[
+        bool, typer.Option("--qc", help="Also write a page with a picture of each to look through.")
+    ] = False,
     home: HomeOption = HOME,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Segment NIfTI, MetaImage or PNG images, each on its own native grid."""
+    """Segment NIfTI, MetaImage, PNG or DICOM images, each on its own native grid."""
     import torch
 
-    from uda_study.cli.progress_view import counting
+    from uda_study.report.qc_page import PAGE, QcPage
     from uda_study.tracking.promote import resolve_model
     from uda_study.tracking.store import open_store
-    from uda_study.training.predict import VOLUMES, find_images
+    from uda_study.training.predict import VOLUMES
     from uda_study.training.predict import predict as segment
 
     screen = Screen(quiet, as_json)
-    images = find_images(source)
     package = resolve_model(open_store(home.absolute()), model)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with counting(screen, "segmenting") as count:
-        segmented = segment(package, images, output, device, count, translated=translated)
-        places = [(done.path, done.translated) for done in segmented]
+    page = QcPage() if qc else None
+    tell = Screen(quiet or as_json).note
+    total = 0
+
+    def progress(what: str, done: int, of: int) -> None:
+        nonlocal total
+        total = of
+        if what == "reading" and done == of:
+            tell(f"reading {of}/{of}")
+
+    places: list[tuple[Path, Path | None]] = []
+    for done in segment(package, sources, output, device, progress, translated=translated):
+        places.append((done.path, done.translated))
+        tell(f"segmenting {len(places)}/{total}  {done.name}")
+        if page is not None:
+            page.add(done)
+    flagged = None if page is None else page.write(output / PAGE)
     if as_json:
-        result = {"written": [str(path) for path, _ in places], "volumes": str(output / VOLUMES)}
+        result: dict[str, object] = {
+            "written": [str(path) for path, _ in places],
+            "volumes": str(output / VOLUMES),
+        }
         if translated:
             result["translated"] = [str(path) for _, path in places]
+        if flagged is not None:
+            result |= {"qc": str(output / PAGE), "to_look_at": flagged}
         screen.result(result)
     else:
+        seen = "" if flagged is None else f"   {PAGE}: {len(flagged)} to look at"
         screen.note(
-            f"{len(places)}/{len(images)} written to {output} in the input's own grid   {VOLUMES}"
+            f"{len(places)}/{len(places)} written to {output} in the input's own grid"
+            f"{seen}   {VOLUMES}"
         )

@@ -132,7 +132,8 @@ def opening(study: Study) -> list[str]:
         f"   {_labels(study)}",
         *make_plan(study).lines(),
     ]
-    return lines + [f"! left out: {reason}" for reason in study.left_out]
+    lines += [f"! left out: {reason}" for reason in study.left_out]
+    return lines + [f"! {warning}" for warning in study.warnings]
 
 
 def _labels(study: Study) -> str:

@@ -7,6 +7,7 @@ rotated into the world, because oblique images (a spinal cord, a heart) would be
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ from uda_study.dataset import SliceAxis
 
 Shape = tuple[int, int, int]
 Affine = tuple[tuple[float, ...], ...]
+
+TRUNCATE = 4.0
+"""Where the Gaussian before a resampling is cut off, in standard deviations."""
 
 _orientations: Any = nibabel.orientations  # not typed
 
@@ -112,9 +116,9 @@ def resample_to_study(
     factor f are smoothed by a Gaussian of sqrt(f² - 1) / 2.355 voxels, which matches the point
     spread functions of the two grids (Cardoso et al., MICCAI 2015).
     """
-    axes, flips, scale, offset = _mapping(grid)
+    axes, flips, scale, offset = mapping(grid)
     canonical = np.flip(array.transpose(axes), flips)
-    return _resample(canonical, scale, offset, grid.shape, order=order, fill=fill)
+    return resample(canonical, scale, offset, grid.shape, order=order, fill=fill)
 
 
 def resample_to_native(
@@ -123,9 +127,9 @@ def resample_to_native(
     """Map study arrays ``(*shape)`` or ``(K, *shape)`` back to the native grid, as above."""
     if array.ndim == 4:
         return np.stack([resample_to_native(part, grid, order, fill) for part in array])
-    axes, flips, scale, offset = _mapping(grid)
+    axes, flips, scale, offset = mapping(grid)
     extent = _shape([grid.native_shape[axis] for axis in axes])
-    canonical = _resample(array, 1 / scale, -offset / scale, extent, order=order, fill=fill)
+    canonical = resample(array, 1 / scale, -offset / scale, extent, order=order, fill=fill)
     return np.ascontiguousarray(np.flip(canonical, flips).transpose(np.argsort(axes)))
 
 
@@ -135,19 +139,21 @@ def labels_to_native(probabilities: NDArray[np.float32], grid: Grid) -> NDArray[
     Each class is resampled linearly, then the largest wins; ties and voxels outside the study's
     grid go to the lower class, so to the background.
     """
-    return _largest(resample_to_native(part, grid, order=1) for part in probabilities)
+    winner, _ = largest(resample_to_native(part, grid, order=1) for part in probabilities)
+    return winner
 
 
 def labels_to_study(labels: NDArray[np.uint8], grid: Grid, classes: int) -> NDArray[np.uint8]:
     """Return the study's labels from native ones: each class linearly, then the largest."""
-    return _largest(
+    winner, _ = largest(
         resample_to_study((labels == value).astype(np.float32), grid, 1, float(value == 0))
         for value in range(classes)
     )
+    return winner
 
 
-def _largest(maps: Any) -> NDArray[np.uint8]:
-    """Return the index of the largest map per voxel, holding two maps at a time."""
+def largest(maps: Iterable[NDArray[np.float32]]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Return the index and the value of the largest map per voxel, holding two maps at a time."""
     maps = iter(maps)
     best = next(maps)
     winner = np.zeros(best.shape, np.uint8)
@@ -155,10 +161,10 @@ def _largest(maps: Any) -> NDArray[np.uint8]:
         wins = current > best
         winner[wins] = value
         best = np.where(wins, current, best)
-    return winner
+    return winner, best
 
 
-def _mapping(
+def mapping(
     grid: Grid,
 ) -> tuple[list[int], tuple[int, ...], NDArray[np.float64], NDArray[np.float64]]:
     """Return native axis and flips of each study axis; canonical index = scale * study + offset."""
@@ -176,7 +182,7 @@ def _mapping(
     return axes, flips, scale, offset
 
 
-def _resample(
+def resample(
     array: NDArray[Any],
     scale: NDArray[np.float64],
     offset: NDArray[np.float64],
@@ -204,7 +210,8 @@ def _resample(
     if order > 0:
         sigma = np.sqrt(np.maximum(scale**2 - 1, 0)) / 2.355
         array = np.asarray(array, np.float32)
-        array = ndimage.gaussian_filter(array, sigma, mode="nearest") if sigma.any() else array
+        if sigma.any():
+            array = ndimage.gaussian_filter(array, sigma, mode="nearest", truncate=TRUNCATE)
     result[inside] = ndimage.affine_transform(
         array,
         scale,

@@ -1,4 +1,8 @@
-"""Read MetaImage files (.mha, .mhd): voxels by ourselves, the geometry by SimpleITK."""
+"""Read MetaImage files (.mha, .mhd) by ourselves.
+
+SimpleITK fills voxels that it cannot read with 0, and its parser of headers ends the process on
+some damaged ones, such as ``NDims = 65535``.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +46,7 @@ def decode_metaimage(path: Path, where: str) -> tuple[NDArray[Any], NDArray[np.f
     except OSError as error:
         raise unreadable(where, error) from error
     array = np.frombuffer(content, dtype).reshape((*shape, 1)[:3], order="F")
-    return array, _affine(path, where)
+    return array, _affine(fields, where)
 
 
 def _fields(path: Path, where: str) -> tuple[dict[str, str], int]:
@@ -69,11 +73,12 @@ def _shape(fields: dict[str, str], where: str) -> tuple[int, ...]:
         dims = tuple(int(value) for value in fields.get("DimSize", "").split())
     except ValueError:
         dims = ()
-    if len(dims) not in (2, 3, 4) or any(extra != 1 for extra in dims[3:]):
+    wrong = len(dims) not in (2, 3, 4) or any(extra != 1 for extra in dims[3:])
+    if wrong or fields.get("NDims", str(len(dims))) != str(len(dims)):
         raise InputError.of(
             where,
             "one three-dimensional volume is needed",
-            f"DimSize = {fields.get('DimSize')}",
+            f"NDims = {fields.get('NDims')}, DimSize = {fields.get('DimSize')}"[:80],
             "split the file",
         )
     return dims
@@ -158,28 +163,32 @@ def _inflated(data: Path, start: int, expected: int, where: str) -> bytes:
     return bytes(content)
 
 
-def _affine(path: Path, where: str) -> NDArray[np.float64]:
-    """Let SimpleITK read the geometry alone: it would fill voxels that it cannot read with 0."""
-    import SimpleITK  # noqa: PLC0415 - slow to import, and few need it
-
-    untyped: Any = SimpleITK
-    reader = untyped.ImageFileReader()
-    reader.SetImageIO("MetaImageIO")
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError.of(
-            where, "the MetaImage header is invalid", reason, "convert it again"
-        ) from error
-    count = reader.GetDimension()
-    axes = min(count, 3)
+def _affine(fields: dict[str, str], where: str) -> NDArray[np.float64]:
+    """Return the affine of the header's geometry; a row of the matrix is the way of one axis."""
+    dims = len(fields["DimSize"].split())
+    spacing = _numbers(fields, ("ElementSpacing", "ElementSize"), np.ones(dims), where)
+    origin = _numbers(fields, ("Offset", "Position", "Origin"), np.zeros(dims), where)
+    matrix = _numbers(fields, ("TransformMatrix", "Rotation", "Orientation"), np.eye(dims), where)
+    axes = min(dims, 3)
     lps = np.eye(4)
-    direction = np.reshape(reader.GetDirection(), (count, count))[:axes, :axes]
-    lps[:axes, :axes] = direction * np.array(reader.GetSpacing()[:axes])
-    lps[:axes, 3] = reader.GetOrigin()[:axes]
+    lps[:axes, :axes] = (matrix.T * spacing)[:axes, :axes]
+    lps[:axes, 3] = origin[:axes]
     return _LPS_TO_RAS @ lps
+
+
+def _numbers(
+    fields: dict[str, str], names: tuple[str, ...], usual: NDArray[np.float64], where: str
+) -> NDArray[np.float64]:
+    """Return the numbers of the field under the first of its names, in the form of ``usual``."""
+    name = next((name for name in names if name in fields), None)
+    if name is None:
+        return usual
+    try:
+        return np.array(fields[name].split(), dtype=np.float64).reshape(usual.shape)
+    except ValueError as error:
+        raise InputError.of(
+            where, f"{name} must be {usual.size} numbers", fields[name][:80], "convert it again"
+        ) from error
 
 
 def _is_true(fields: dict[str, str], name: str, default: str = "False") -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from uda_study.data.limits import MAX_PIXELS, refuse_size
+from uda_study.data.limits import refuse_pixels
 from uda_study.errors import InputError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -33,20 +33,16 @@ def decode_png(path: Path, where: str, label: bool) -> tuple[NDArray[Any], NDArr
     """
     try:
         width, height = _claimed_size(path, where)
-        refuse_size(where, (width, height), 2)
-        if width * height > MAX_PIXELS:
-            raise InputError.of(
-                where,
-                f"too large, limit is {MAX_PIXELS // 10**6} megapixels",
-                f"{width} x {height}",
-                "shrink or crop it",
-            )
+        refuse_pixels(where, width, height)
         with PillowImage.open(path, formats=["PNG"]) as checked:
             checked.verify()  # the checksum of every chunk; the file must be opened again after it
         with PillowImage.open(path, formats=["PNG"]) as picture:
             _refuse_mode(picture, where, label)
             pixels = np.asarray(picture)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+    except (
+        OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
+        IndexError,  # from Pillow, for a file without pixels
+    ) as error:  # fmt: skip
         raise InputError.of(
             where, "the PNG is truncated or damaged", str(error), "copy it again"
         ) from error

@@ -84,7 +84,7 @@ def prepare(
     values that ``preprocessing.labels`` does not name become background. Raises one `InputError`
     with the problems of all bad cases. ``progress`` gets the cases done and all cases.
     """
-    problems = _problems_of_all(cases, preprocessing)
+    problems = problems_of_all(cases, preprocessing)
     prepared: dict[str, PreparedCase] = {}
     # Reading, decompressing and resampling leave the interpreter to the other threads.
     with ThreadPoolExecutor(_threads()) as threads:
@@ -110,7 +110,8 @@ def _threads() -> int:
     return min(_MOST_THREADS, len(os.sched_getaffinity(0)))
 
 
-def _problems_of_all(cases: Sequence[Case], preprocessing: Preprocessing) -> list[Problem]:
+def problems_of_all(cases: Sequence[Case], preprocessing: Preprocessing) -> list[Problem]:
+    """Return what is wrong with the cases as a whole and with the preset, before any is read."""
     problems = [
         Problem(f"{name} case", "ids must be unique", f"{count} times", "rename one")
         for name, count in Counter(case.id for case in cases).items()

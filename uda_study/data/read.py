@@ -12,10 +12,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from uda_study.data.dicom import decode_dicom
+from uda_study.data.gif import decode_gif
 from uda_study.data.limits import existing_file
 from uda_study.data.metaimage import decode_metaimage
 from uda_study.data.nifti import decode_nifti
 from uda_study.data.png import decode_png
+from uda_study.data.png_stack import decode_png_stack
+from uda_study.data.raw_xray import decode_raw_xray
 from uda_study.errors import InputError
 
 FORMATS = (".nii", ".nii.gz", ".png", ".mha", ".mhd")
@@ -29,22 +33,33 @@ _MAX_LABEL = 65535
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """One scalar volume (X, Y, Z) on its native grid, float32; the affine maps to RAS mm."""
+    """One scalar volume (X, Y, Z) on its native grid, float32; the affine maps to RAS mm.
+
+    ``file_order`` is there for a folder of slices: which of its files, by name, lies at each Z.
+    """
 
     array: NDArray[np.float32]
     affine: NDArray[np.float64]
+    file_order: tuple[int, ...] | None = None
 
 
 # Overflow gives infinity, which the checks find; NumPy's warnings would only come before them.
 @np.errstate(over="ignore", invalid="ignore")
 def read_image(path: Path, alias: str, nonfinite: Literal["error", "zero"] = "error") -> Image:
-    """Return the volume of a .nii, .nii.gz, .png, .mha or .mhd file.
+    """Return the volume of a file in one of the `FORMATS`, of a raw JSRT film or a DICOM folder.
 
     ``nonfinite: zero`` sets NaN and infinite voxels to 0. Raises `InputError` for files that are
     missing, damaged, too large, not one scalar volume, constant or without a sound orientation.
     """
     where = f"{alias} image"
-    raw, affine = _decode(path, where, label=False)
+    existing_file(path, where)
+    order = None
+    if path.is_dir():
+        raw, stack = decode_dicom(path, where)
+        affine, order = stack.affine, stack.file_order
+        _check_affine(where, affine)
+    else:
+        raw, affine = _decode_file(path, where, label=False)
     array = raw.astype(np.float32)
     bad = ~np.isfinite(array)
     if bad.any():
@@ -60,7 +75,7 @@ def read_image(path: Path, alias: str, nonfinite: Literal["error", "zero"] = "er
         raise InputError.of(
             where, "the image is constant", float(array.min()), "leave the case out"
         )
-    return Image(array, affine)
+    return Image(array, affine, order)
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -69,11 +84,19 @@ def read_label(
 ) -> NDArray[np.int32]:
     """Return the label or mask values (X, Y, Z) of an image.
 
+    A folder of PNG slices and a GIF have no geometry, they take the image's.
     Raises `InputError` unless the values are whole numbers (within 0.001) of 0 to 65535 on the
     image's grid (corners within `SPACE_TOLERANCE` of a voxel).
     """
     where = f"{alias} {what}"
-    values, affine = _decode(path, where, label=True)
+    existing_file(path, where)
+    affine = image.affine
+    if path.is_dir():
+        values = decode_png_stack(path, where, image.array.shape, image.file_order)
+    elif path.name.lower().endswith(".gif"):
+        values = decode_gif(path, where, image.array.shape)
+    else:
+        values, affine = _decode_file(path, where, label=True)
     check_same_space(where, values.shape, affine, image)
     if values.dtype.kind == "f":
         whole = np.round(values)
@@ -123,8 +146,7 @@ def check_same_space(
         )
 
 
-def _decode(path: Path, where: str, label: bool) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    existing_file(path, where)
+def _decode_file(path: Path, where: str, label: bool) -> tuple[NDArray[Any], NDArray[np.float64]]:
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
         array, affine = decode_nifti(path, where)
@@ -132,6 +154,8 @@ def _decode(path: Path, where: str, label: bool) -> tuple[NDArray[Any], NDArray[
         array, affine = decode_png(path, where, label)
     elif name.endswith((".mha", ".mhd")):
         array, affine = decode_metaimage(path, where)
+    elif name.endswith(".img") and not label:
+        array, affine = decode_raw_xray(path, where)
     else:
         raise InputError.of(
             where, "unknown image format", path.name, f"convert it to one of {', '.join(FORMATS)}"

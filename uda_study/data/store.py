@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uda_study.data.limits import unreadable
+from uda_study.data.limits import files_below, unreadable
 from uda_study.errors import StoreError
 from uda_study.types import JSON
 
@@ -35,22 +35,34 @@ def key_of(values: JSON) -> str:
 def content_sha256(path: Path, where: str, memo: Path) -> str:
     """Return the sha256 of a file's bytes, remembered below ``memo`` while the file is unchanged.
 
-    Unchanged means the same size, modification and change time. Raises `InputError`.
+    A folder of slices counts as one file: its hash is of the names and contents of its files.
+    Unchanged means the same sizes, modification and change times. Raises `InputError`.
     """
     try:
-        state = path.stat()
-        stamp: list[JSON] = [state.st_size, state.st_mtime_ns, state.st_ctime_ns]
+        files = files_below(path) if path.is_dir() else [path]
+        states = [file.stat() for file in files]
+        stamp: list[JSON] = [
+            [file.name, state.st_size, state.st_mtime_ns, state.st_ctime_ns]
+            for file, state in zip(files, states, strict=True)
+        ]
         note = memo / f"{hashlib.sha256(os.fsencode(path.absolute())).hexdigest()}.json"
         known = _remembered(note, stamp)
         if known is not None:
             return known
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digests = [_file_sha256(file) for file in files]
+        names: list[JSON] = [file.name for file in files]
+        digest = key_of([names, [*digests]]) if path.is_dir() else digests[0]
     except OSError as error:
         raise unreadable(where, error) from error
-    if time.time() - max(state.st_mtime, state.st_ctime) > _SETTLED_SECONDS:
+    newest = max((max(state.st_mtime, state.st_ctime) for state in states), default=0.0)
+    if time.time() - newest > _SETTLED_SECONDS:
         _write_note(note, [stamp, digest])
     return digest
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

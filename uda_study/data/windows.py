@@ -1,19 +1,23 @@
-"""Apply a network that knows patches to whole volumes, and pick the images validators look at."""
+"""Apply a network that knows patches to whole volumes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice, product
-from math import ceil
+from collections.abc import Callable, Iterator
+from itertools import product
+from math import ceil, prod
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from uda_study.data.patches import centred_start, covered, cut_input, start_around
+from uda_study.data.patches import centred_start, covered, cut_input
 from uda_study.data.prepare import PreparedCase
+from uda_study.data.slabs import NativeLabels, slabs_to_native
 from uda_study.types import Task
+
+# How many voxels, and windows, a network sees at once.
+_BATCH_VOXELS, _MOST_WINDOWS = 1 << 20, 8
 
 
 def predict_volume(
@@ -22,27 +26,90 @@ def predict_volume(
     task: Task,
     adjacent_slices: int = 1,
     *,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     overlap: float = 0.5,
     device: str | torch.device = "cpu",
 ) -> NDArray[np.float32]:
-    """Return class probabilities (K, X, Y, Z) of a volume (C, X, Y, Z).
+    """Return class probabilities (K, X, Y, Z) of a volume (C, X, Y, Z); see `predict_slabs`.
+
+    Besides the result, only one slab and one batch of windows are held.
+    """
+    result: NDArray[np.float32] | None = None
+    done = 0
+    for slab in predict_slabs(
+        image,
+        predict,
+        task,
+        adjacent_slices,
+        batch_size=batch_size,
+        overlap=overlap,
+        device=device,
+    ):
+        if result is None:
+            result = np.empty((len(slab), *image.shape[1:]), np.float32)
+        result[..., done : done + slab.shape[3]] = slab
+        done += slab.shape[3]
+    if result is None:
+        raise ValueError("the volume has no voxels")
+    return result
+
+
+def segment_volume(
+    prepared: PreparedCase,
+    segment: Callable[[Tensor], Tensor],
+    task: Task,
+    adjacent_slices: int = 1,
+    *,
+    overlap: float = 0.5,
+    device: str | torch.device = "cpu",
+) -> NativeLabels:
+    """Return the classes of a case on its native grid.
+
+    ``segment`` maps ``(N, C, *S)`` to logits ``(N, K, *S)``. Beside the result, the probabilities
+    of some slabs are held, a patch deep, and one batch of windows.
+    """
+
+    def probabilities(batch: Tensor) -> Tensor:
+        return torch.softmax(segment(batch).float(), dim=1)
+
+    slabs = predict_slabs(
+        prepared.image, probabilities, task, adjacent_slices, overlap=overlap, device=device
+    )
+    return slabs_to_native(slabs, prepared.grid, task.num_classes)
+
+
+def predict_slabs(
+    image: NDArray[np.float32],
+    predict: Callable[[Tensor], Tensor],
+    task: Task,
+    adjacent_slices: int = 1,
+    *,
+    batch_size: int | None = None,
+    overlap: float = 0.5,
+    device: str | torch.device = "cpu",
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the class probabilities of a volume (C, X, Y, Z) as slabs ``(K, X, Y, n)``, along Z.
 
     2D networks see slice by slice. Where windows overlap by the share ``overlap``, they are
     blended with Gaussian weights of an eighth of the patch (Isensee et al., nnU-Net) that sum to 1;
     an axis no longer than the patch has one window, padded with the image's minimum, whose values
-    are kept exactly. ``predict`` maps ``(N, C, *S)`` to probabilities ``(N, K, *S)``. Besides the
-    result, only one batch of windows is held.
+    are kept exactly. ``predict`` maps ``(N, C, *S)`` to probabilities ``(N, K, *S)``. A slab is
+    handed out as soon as no further window reaches it, so that what is held is a patch and a batch
+    deep. ``batch_size`` is by default what holds a million voxels, from 1 to 8.
     """
     patch = task.patch_size
+    if batch_size is None:
+        batch_size = min(max(_BATCH_VOXELS // prod(patch), 1), _MOST_WINDOWS)
     deep = patch if len(patch) == 3 else (*patch, 1)
     shape = image.shape[1:]
     axes = [_axis_windows(size, length, overlap) for size, length in zip(shape, deep, strict=True)]
     padding = image.min(axis=(1, 2, 3))
     # One slice after the other, so that neighbouring windows are read together.
-    windows = iter(product(axes[2], axes[0], axes[1]))
-    result: NDArray[np.float32] | None = None
-    while batch := list(islice(windows, batch_size)):
+    windows = list(product(axes[2], axes[0], axes[1]))
+    held: NDArray[np.float32] | None = None
+    done = 0
+    for first in range(0, len(windows), batch_size):
+        batch = windows[first : first + batch_size]
         inputs = np.stack(
             [
                 cut_input(image, (x.start, y.start, z.start), patch, padding, adjacent_slices)
@@ -51,15 +118,21 @@ def predict_volume(
         )
         with torch.inference_mode():
             outputs = predict(torch.from_numpy(inputs).to(device)).float().cpu().numpy()
-        if result is None:
-            result = np.zeros((outputs.shape[1], *shape), np.float32)
+        if held is None:
+            held = np.zeros((outputs.shape[1], *shape[:2], 0), np.float32)
+        missing = batch[-1][0].covered.stop - done - held.shape[3]
+        if missing > 0:
+            held = np.concatenate([held, np.zeros((*held.shape[:3], missing), np.float32)], axis=3)
         for (z, x, y), output in zip(batch, outputs, strict=True):
             part = output.reshape(len(output), *deep)[:, x.inside, y.inside, z.inside]
             weight = x.weight[:, None, None] * y.weight[:, None] * z.weight
-            result[:, x.covered, y.covered, z.covered] += part * weight
-    if result is None:
-        raise ValueError("the volume has no voxels")
-    return result
+            depth = slice(z.covered.start - done, z.covered.stop - done)
+            held[:, x.covered, y.covered, depth] += part * weight
+        following = first + len(batch)
+        reached = windows[following][0].covered.start if following < len(windows) else shape[2]
+        if reached > done:
+            yield held[..., : reached - done]
+            held, done = held[..., reached - done :], reached
 
 
 def translate_volume(
@@ -82,25 +155,6 @@ def translate_volume(
         return translate(stack)[:, first : first + channels]
 
     return predict_volume(image, middle, task, adjacent_slices, device=device)
-
-
-def sample_probe(
-    prepared: Sequence[PreparedCase], task: Task, adjacent_slices: int, count: int, seed: int
-) -> Tensor:
-    """Return ``count`` fixed patches ``(N, C, *S)``, shared out evenly over the cases.
-
-    Within a case, the patches lie in slices spread evenly over those whose mask is not empty, each
-    centred on the mask of its slice; ``seed`` shifts the slices and says which cases give one more.
-    """
-    rng = np.random.default_rng(seed)
-    shares = np.full(len(prepared), count // len(prepared))
-    shares[rng.permutation(len(prepared))[: count % len(prepared)]] += 1
-    patches = [
-        patch
-        for case, share in zip(prepared, shares, strict=True)
-        for patch in _probe_patches(case, task, adjacent_slices, int(share), rng.random())
-    ]
-    return torch.from_numpy(np.stack(patches))
 
 
 class _Window:
@@ -127,24 +181,3 @@ def _axis_windows(size: int, patch: int, share: float) -> list[_Window]:
     for window in windows:
         window.weight = window.weight / total[window.covered]
     return windows
-
-
-def _probe_patches(
-    case: PreparedCase, task: Task, adjacent_slices: int, share: int, phase: float
-) -> Iterator[NDArray[np.float32]]:
-    if share == 0:
-        return
-    image, mask = case.image, case.mask
-    padding = image.min(axis=(1, 2, 3))
-    slices = np.flatnonzero(mask.any(axis=(0, 1)))
-    for number in range(share):
-        z = int(slices[int((number + phase) * len(slices) / share)])
-        inside = np.argwhere(mask[:, :, z])
-        x, y = (inside.min(axis=0) + inside.max(axis=0)) // 2
-        centre = (int(x), int(y), z)
-        deep = task.patch_size if len(task.patch_size) == 3 else (*task.patch_size, 1)
-        start = [
-            start_around(middle, size, length)
-            for middle, size, length in zip(centre, mask.shape, deep, strict=True)
-        ]
-        yield cut_input(image, start, task.patch_size, padding, adjacent_slices)

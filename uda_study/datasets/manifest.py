@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast
 
+from uda_study.data.limits import files_below
 from uda_study.data.read import FORMATS
 from uda_study.dataset import Dataset, DatasetInfo, DatasetOptions, Preprocessing
 from uda_study.errors import InputError, Problem
@@ -39,7 +40,8 @@ class Manifest(Dataset[ManifestOptions]):
         citation="none",
         request="your own archive",
         tree="manifest.csv with the columns subject,domain,image,label[,session,split,mask]\n"
-        f"images and labels anywhere below the root ({', '.join(FORMATS)})",
+        f"images and labels anywhere below the root ({', '.join(FORMATS)}),\n"
+        "an image also as a folder of DICOM slices, its label then as a folder of PNG slices",
     )
 
     def cases(self) -> Sequence[Case]:
@@ -94,7 +96,8 @@ class _Paths:
         path = self.root / cell
         try:
             below = path.resolve().is_relative_to(self.root.resolve())
-            rule = None if path.is_file() else "no such file"
+            there = path.is_file() or (path.is_dir() and bool(files_below(path)))
+            rule = None if there else "no such file"
         except (OSError, ValueError, RuntimeError):  # too long, a null byte, a loop of links
             below, rule = True, "not a usable path"
         if Path(cell).is_absolute() or not below:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import signal
 import time
@@ -10,7 +9,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -21,12 +19,12 @@ from uda_study.engine.budget import Budget
 from uda_study.engine.crew import MAX_LOSSES
 from uda_study.engine.job import Home, Job
 from uda_study.engine.journal import Journal
+from uda_study.engine.lock import alone
 from uda_study.engine.packing import pack
 from uda_study.engine.progress import Progress, ProgressMeter
 from uda_study.engine.setup import Study, build_queue
 from uda_study.engine.tuning import Foreman, HaltStopper, QueueScheduler, QueueSearcher
 from uda_study.engine.workers import train_in_trial, train_in_workers
-from uda_study.errors import InputError
 from uda_study.method import Method
 from uda_study.study.cells import flatten_hyper, resolve_hyper
 from uda_study.study.runlog import RunLog, StudyStatus
@@ -63,7 +61,7 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
     """
     started = time.monotonic()
     job = Job(home, study.id, study.spec, study.preprocessing, study.data)
-    with _alone(job.folder):
+    with alone(job.folder):
         records.write_study_files(job.folder, study.resolved, study.text, study.data)
         journal = Journal(job.folder / JOURNAL)
         journal.repair()
@@ -153,19 +151,3 @@ def _signals(foreman: Foreman) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the study's lock, so that two runs of one study cannot mix."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError.of(
-                f"study {folder.name}",
-                "is being run by another process",
-                remedy="wait for it, or stop it",
-            ) from error
-        yield

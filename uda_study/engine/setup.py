@@ -11,6 +11,7 @@ import torch
 
 from uda_study import plugins
 from uda_study.dataset import Preprocessing
+from uda_study.engine.checking import refuse_twins
 from uda_study.engine.halving import Halving
 from uda_study.engine.job import Home, load_data, open_dataset
 from uda_study.engine.queue import CellWork, WorkQueue
@@ -41,7 +42,8 @@ from uda_study.types import JSON, Task
 class Study:
     """A validated study with its images made ready.
 
-    ``left_out`` names cells that the data cannot support, with the reason.
+    ``left_out`` names cells that the data cannot support, with the reason; ``warnings`` says what
+    somebody should look at.
     """
 
     id: str
@@ -54,6 +56,7 @@ class Study:
     preprocessing: Preprocessing
     data: Mapping[tuple[str, int], TaskData]
     left_out: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -88,6 +91,7 @@ def prepare_study(
     cases = dataset.cases()
     check_directions(spec, {case.domain for case in cases}, sourced.where)
     preprocessing, data = load_data(spec.data, dataset, cases, directions, home, progress)
+    warnings = refuse_twins(data)
     identity = study_id(sourced.resolved)
     searched, left_out = _supported(points, data)
     if not searched:
@@ -106,6 +110,7 @@ def prepare_study(
         preprocessing=preprocessing,
         data=data,
         left_out=(*left_out, *no_baselines),
+        warnings=warnings,
         tags=_tags(spec, data),
     )
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from uda_study.data.windows import sample_probe
+from uda_study.data.probe import sample_probe
 from uda_study.method import RendersStyles
 from uda_study.report.styles import Reference, StyleColumn, StyleRow, styles_figure
 from uda_study.report.translations import Plane

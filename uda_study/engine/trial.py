@@ -23,7 +23,7 @@ from uda_study.study.cells import resolve_hyper
 from uda_study.study.trial import TrialResult, TrialSpec
 from uda_study.training.blind import Anchors, BlindScorer
 from uda_study.training.checkpoint import CheckpointStore
-from uda_study.training.evaluate import Evaluator
+from uda_study.training.evaluate import Evaluator, evaluated_roles, measured_metrics
 from uda_study.training.memory import return_memory
 from uda_study.training.package import ModelConfig, save_package
 from uda_study.training.ranks import Ranks
@@ -33,7 +33,6 @@ from uda_study.training.stage_cache import StageCache, code_sha, stage_key
 from uda_study.training.step import Precision, derive_seed
 from uda_study.training.task_data import Batches, TaskData
 from uda_study.training.trainer import Record, Settings, Trainer, Workplace
-from uda_study.types import Role
 
 RESULT, ERROR = "result.json", "error.txt"
 
@@ -146,13 +145,12 @@ class _Training:
 
     def finish(self, record: Record, folder: Path) -> dict[str, float]:
         """Evaluate, write the model and the artifacts, and return all scores."""
-        evaluator = Evaluator(self.method, self.data, self.device)
+        metrics = measured_metrics(self.job.spec.evaluation.metrics)
+        evaluator = Evaluator(
+            self.method, self.data, self.device, self.job.spec.postprocess, metrics, self.cache
+        )
         started = time.monotonic()
-        roles: tuple[Role, ...] = ("target_val", "target_test")
-        also: dict[Role, Role] = {}
-        if self.data.cases("target_val") == self.data.cases("target_test"):
-            # As in transductive splits: what is the same is segmented and measured once.
-            roles, also = ("target_test",), {"target_test": "target_val"}
+        roles, also = evaluated_roles(self.data)
         outcomes = {role: evaluator.outcomes(role) for role in roles}
         scores = dict(record.scores)
         scores |= write_artifacts(folder, record, outcomes, self.data.task.class_names, also)
@@ -166,13 +164,13 @@ class _Training:
         write_fingerprint(self.method, folder)
         return scores
 
-    def _score(self) -> dict[str, float]:
+    def _score(self, step: int) -> dict[str, float]:
         if not self._is_ready:
             # Not before the first report: a resumed or shared stage brings its weights late.
             self._anchors = self._find_anchors()
             self._critic_batch = self._draw_critic_batch()
             self._is_ready = True
-        return self.scorer.scores(self._anchors, self._critic_batch)
+        return self.scorer.scores(self._anchors, self._critic_batch, step)
 
     def _draw_critic_batch(self) -> Batch | None:
         own = [stage for stage in self.method.stages() if stage.shared is None]
@@ -206,6 +204,7 @@ class _Training:
             task=self.data.task,
             adjacent_slices=self.data.adjacent_slices,
             preprocessing=self.job.preprocessing,
+            postprocess=self.job.spec.postprocess,
             direction=self.spec.direction,
             study=self.spec.study,
             trial=self.spec.key,

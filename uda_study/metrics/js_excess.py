@@ -23,6 +23,7 @@ class JensenShannonExcess(ImageMetric):
 
     higher_is_better = False
     unit = "bit"
+    undefined = "a domain has a single image"
 
     def measure(
         self,

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from uda_study.errors import InputError, Problem
+from uda_study.metric import Comparison
 from uda_study.metrics.dice import Dice
 from uda_study.report import planes, sheet, slice_view, style
 from uda_study.report.legend import Entry, Legend
@@ -142,7 +143,8 @@ def _dice(prediction: Labels, truth: Labels) -> str:
     present = [int(k) for k in np.union1d(prediction, truth) if k > 0]
     if not present:
         return "–"
-    values = Dice().measure(prediction, truth, present, (1.0, 1.0)).values()
+    pair = Comparison(np.asarray(prediction), np.asarray(truth), (1.0, 1.0))
+    values = Dice().measure(pair, present).values()
     return f"{sum(values) / len(present):.2f}"
 
 

@@ -48,8 +48,10 @@ class Against:
 class Row:
     """One contender or reference; ``provisional`` rows still wait for their confirmations.
 
-    ``subjects`` holds the Dice of every test subject, averaged over seeds; ``seed_means`` the
-    Dice of every seed, averaged over subjects.
+    ``by_seed`` holds the Dice of every test subject and seed, ``subjects`` that of every subject,
+    averaged over seeds, and ``seed_means`` that of every seed, averaged over subjects;
+    ``structures`` the mean of every metric that is measured of single structures, by metric and
+    structure.
     """
 
     study: str
@@ -61,7 +63,9 @@ class Row:
     seeds_expected: int
     provisional: bool
     scores: Mapping[str, Summary]
+    structures: Mapping[str, Mapping[str, float]]
     subjects: Mapping[str, float]
+    by_seed: Mapping[str, Mapping[int, float]]
     seed_means: tuple[float, ...]
     blind: float | None
     trial_counts: Mapping[str, int]

@@ -125,9 +125,10 @@ def of_the_result(resolved: Mapping[str, JSON]) -> dict[str, JSON]:
     resources = resolved["resources"]
     if isinstance(resources, Mapping):
         values["precision"] = resources["precision"]
-    data = values["data"]
-    if isinstance(data, Mapping):
-        values["data"] = {key: value for key, value in data.items() if key != "root"}
+    for section, free in (("data", "root"), ("evaluation", "metrics")):
+        given = values[section]
+        if isinstance(given, Mapping):
+            values[section] = {key: value for key, value in given.items() if key != free}
     return values
 
 

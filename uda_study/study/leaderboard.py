@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ from uda_study.study.board import (
 
 __all__ = [
     "Against", "By", "Leaderboard", "Oracle", "Row", "Summary", "Table", "leaderboard",
-    "scored_runs", "subject_values",
+    "scored_runs", "structure_values", "subject_values",
 ]  # fmt: skip
 
 SMALLEST_GAP = 0.02
@@ -45,11 +45,18 @@ USED_SCORES = ("blind/score", "oracle/dice", "cost/seconds")
 STATUSES = ("complete", "pruned", "diverged", "failed")
 
 
+class Values(NamedTuple):
+    """What was measured on the target's test cases: by subject, and by subject and structure."""
+
+    subjects: pd.DataFrame
+    structures: pd.DataFrame
+
+
 def leaderboard(runs: pd.DataFrame, cases: pd.DataFrame, by: By = "cell") -> Leaderboard:
     """Compute the leaderboard; the order of the frames' rows does not matter."""
     runs = runs.sort_values(["study", "cell", "kind", "number", "seed", "fold", "key"])
     runs = runs.assign(**{name: np.nan for name in USED_SCORES if name not in runs})
-    values = subject_values(cases)
+    values = Values(subject_values(cases), structure_values(cases))
     tables = []
     for (dataset, direction), group in runs.groupby(["dataset", "direction"], sort=True):
         references = [
@@ -75,18 +82,33 @@ def leaderboard(runs: pd.DataFrame, cases: pd.DataFrame, by: By = "cell") -> Lea
 
 def subject_values(cases: pd.DataFrame) -> pd.DataFrame:
     """Return ``key metric subject value`` on the target's test cases; before: ``js_before``."""
+    by = ["key", "metric", "subject"]
+    per_case = _on_test(cases).groupby([*by, "case"], as_index=False)["value"].mean()
+    values: pd.DataFrame = per_case.groupby(by, as_index=False)["value"].mean()
+    return values
+
+
+def structure_values(cases: pd.DataFrame) -> pd.DataFrame:
+    """Return ``key metric structure subject value`` of the structures on the same cases.
+
+    Structures are what Dice is measured of.
+    """
+    test = _on_test(cases)
+    of_structures = test["structure"].isin(test.loc[test["metric"] == RANKED_BY, "structure"])
+    by = ["key", "metric", "structure", "subject"]
+    values: pd.DataFrame = test[of_structures].groupby(by)["value"].mean().reset_index()
+    return values
+
+
+def _on_test(cases: pd.DataFrame) -> pd.DataFrame:
     test = cases[(cases["role"] == "target_test") & cases["value"].notna()]
     # Sums depend on the order of their terms in the last digit: fix it.
     test = test.sort_values(["key", "subject", "case", "metric", "phase", "structure"])
     test["metric"] = test["metric"].where(test["phase"] != "before", test["metric"] + "_before")
-    per_case = test.groupby(["key", "metric", "subject", "case"], as_index=False)["value"].mean()
-    values: pd.DataFrame = per_case.groupby(["key", "metric", "subject"], as_index=False)[
-        "value"
-    ].mean()
-    return values
+    return test
 
 
-def _contenders(rivals: pd.DataFrame, values: pd.DataFrame, by: By) -> Iterator[Row]:
+def _contenders(rivals: pd.DataFrame, values: Values, by: By) -> Iterator[Row]:
     if by == "trial":
         finished = rivals[(rivals["kind"] == "search") & (rivals["status"] == "complete")]
         for _, part in _parts(finished, ["key"]):
@@ -119,22 +141,20 @@ def scored_runs(cell: pd.DataFrame) -> pd.DataFrame:
     return scored
 
 
-def _cell_row(cell: pd.DataFrame, values: pd.DataFrame) -> Row:
+def _cell_row(cell: pd.DataFrame, values: Values) -> Row:
     scored = scored_runs(cell)
     provisional = not (scored["kind"] == "confirm").any()
     return replace(
-        _row(cell, scored, values), provisional=provisional, oracle=_oracle(cell, values)
+        _row(cell, scored, values), provisional=provisional, oracle=_oracle(cell, values.subjects)
     )
 
 
-def _row(
-    cell: pd.DataFrame, scored: pd.DataFrame, values: pd.DataFrame, role: Role = "method"
-) -> Row:
+def _row(cell: pd.DataFrame, scored: pd.DataFrame, values: Values, role: Role = "method") -> Row:
     """Return the row of ``scored`` trainings; all of the cell's trainings count as its cost."""
     first = (scored if len(scored) else cell).iloc[0]
     if role != "method":
         cell, scored = scored, scored[scored["status"] == "complete"]
-    mine = values.merge(scored[["key", "seed"]], on="key")
+    mine = values.subjects.merge(scored[["key", "seed"]], on="key")
     per_seed = mine.groupby(["metric", "seed", "subject"])["value"].mean()
     counted = cell[cell["kind"] != "confirm"]["status"].value_counts()
     blind = scored["blind/score"].mean()
@@ -151,12 +171,21 @@ def _row(
         seeds_expected=max(n_seeds, int(first["seeds"])),
         provisional=False,
         scores={str(name): _summary(part) for name, part in per_seed.groupby("metric")},
+        structures=_structures(values.structures[values.structures["key"].isin(scored["key"])]),
         subjects={str(name): float(value) for name, value in by_subject.items()},
+        by_seed=_by_seed(dice.reset_index()),
         seed_means=tuple(float(value) for value in by_seed),
         blind=float(blind) if pd.notna(blind) else None,
         trial_counts={status: int(counted.get(status, 0)) for status in STATUSES},
         hours=float(cell["cost/seconds"].sum() / 3600),
     )
+
+
+def _by_seed(dice: pd.DataFrame) -> dict[str, dict[int, float]]:
+    return {
+        str(subject): dict(zip(part["seed"].astype(int), part["value"].tolist(), strict=True))
+        for subject, part in dice.groupby("subject")
+    }
 
 
 def _summary(values: pd.Series) -> Summary:
@@ -169,6 +198,16 @@ def _summary(values: pd.Series) -> Summary:
         sd_seeds=statistics.spread(seeds),
         ci95=statistics.mean_interval(subjects),
     )
+
+
+def _structures(values: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the means by metric and structure: seeds within a subject, then subjects."""
+    per_subject = values.groupby(["metric", "structure", "subject"])["value"].mean()
+    means = per_subject.groupby(level=["metric", "structure"]).mean().reset_index()
+    return {
+        str(metric): dict(zip(part["structure"], part["value"].tolist(), strict=True))
+        for metric, part in means.groupby("metric")
+    }
 
 
 def _searched(cell: pd.DataFrame) -> list[dict[str, Any]]:
@@ -208,8 +247,10 @@ def _ranked(rows: Sequence[Row]) -> list[Row]:
     """Order by mean Dice, equal ones sharing a rank; compare each row with the first."""
     scored = sorted((r for r in rows if r.dice is not None), key=lambda r: (-_dice(r), _name(r)))
     missing = sorted((r for r in rows if r.dice is None), key=_name)
-    comparisons = [statistics.compare(row.subjects, scored[0].subjects) for row in scored[1:]]
-    adjusted = statistics.holm([comparison.p for comparison in comparisons])
+    comparisons = [statistics.compare(row.by_seed, scored[0].by_seed) for row in scored[1:]]
+    # The first row is chosen by the same figures, which is as if all pairs were compared.
+    pairs = len(scored) * (len(scored) - 1) // 2
+    adjusted = statistics.holm([comparison.p for comparison in comparisons], of=pairs)
     shared = sorted(set.intersection(*(set(row.subjects) for row in scored))) if scored else []
     table = np.array([[row.subjects[s] for s in shared] for row in scored])
     intervals = statistics.rank_intervals(table) if len(shared) > 1 else [None] * len(scored)

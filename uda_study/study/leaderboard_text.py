@@ -13,6 +13,8 @@ import pandas as pd
 from uda_study.study.board import RANKED_BY, Leaderboard, Row, Table
 from uda_study.types import JSON
 
+SHOWN = ("hd95", "assd", "js", "js_excess")
+"""The metrics that tables show beside Dice; JSON and CSV have all."""
 MARKS = {"not distinguishable": "≈", "practically equivalent": "=", "descriptive only": "n small"}
 MISSING = "-"
 
@@ -67,6 +69,8 @@ def to_csv(board: Leaderboard) -> str:
                 low, high = summary.pop("ci95")
                 line |= {f"{name}.{k}": v for k, v in summary.items()}
                 line |= {f"{name}.ci95_low": low, f"{name}.ci95_high": high}
+            for name, means in values.pop("structures").items():
+                line |= {f"{name}.{structure}": mean for structure, mean in means.items()}
             for name, value in values.items():
                 line |= _flat(name, value)
             lines.append(line)
@@ -92,7 +96,9 @@ def table_views(board: Leaderboard) -> list[TableView]:
 
 def _view(table: Table, selected_by: str) -> TableView:
     factors = sorted({name for row in table.rows for name in row.factors} - {"direction"})
-    metrics = sorted({name for row in table.rows for name in row.scores} - {RANKED_BY})
+    measured = {name for row in table.rows for name in row.scores}
+    wanted = [*SHOWN, *(f"{name}_before" for name in (RANKED_BY, *SHOWN))]
+    metrics = [name for name in wanted if name in measured]
     columns = [
         "#", "cell", *factors, "Dice mean", "sd seeds", "sd subjects", "95% CI", *metrics,
         "oracle", "gap", "recovered", "rank CI", "p (Holm)", "", "seeds", "trials", "hours",
@@ -132,6 +138,14 @@ def _notes(table: Table) -> list[str]:
         f"{row.cell}: {row.n_seeds}/{row.seeds_expected} seeds confirmed"
         for row in table.rows
         if not row.provisional and row.n_seeds < row.seeds_expected and row.role == "method"
+    ]
+    missed = {
+        _name(row): row.scores["n_missed"].mean for row in table.rows if "n_missed" in row.scores
+    }
+    notes += [
+        f"{name}: finds nothing of {mean:.2f} structures per case"
+        for name, mean in missed.items()
+        if mean > 0
     ]
     detectable = [
         row.against_first.smallest_detectable
@@ -203,6 +217,7 @@ def _row_json(row: Row) -> dict[str, Any]:
         "provisional": row.provisional,
         "scores": {"dice": None, "js": None}
         | {name: asdict(summary) for name, summary in row.scores.items()},
+        "structures": {name: dict(means) for name, means in row.structures.items()},
         "blind_score": row.blind,
         "oracle": asdict(row.oracle),
         "recovered": row.recovered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,10 +14,14 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    field_validator,
 )
 
+from uda_study import plugins
 from uda_study.data.augmentation import Augmentation
+from uda_study.data.postprocess import PostprocessSpec
 from uda_study.dataset import DomainPreset, Intensity, SliceAxis
+from uda_study.errors import InputError, Problem
 from uda_study.types import JSON, Protocol
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -121,10 +126,28 @@ class CheckpointSpec(_Model):
 
 
 class EvaluationSpec(_Model):
-    """How often and on how many target images the blind scores are computed during training."""
+    """How often and on how many target images blind scores are computed, and what else is measured.
+
+    ``metrics`` are measured besides the default set.
+    """
 
     every: PositiveInt | None = None
     images: PositiveInt = 32
+    metrics: tuple[str, ...] = ()
+
+    @field_validator("metrics")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = plugins.names("metrics")
+        problems = []
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                remedy = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+                problems.append(Problem("evaluation.metrics", "unknown metric", repr(name), remedy))
+        if problems:
+            raise InputError(problems)
+        return names
 
 
 class FloatParameter(_Model):
@@ -181,6 +204,7 @@ class StudySpec(_Model):
     budget: BudgetSpec = BudgetSpec()
     checkpoint: CheckpointSpec = CheckpointSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
+    postprocess: PostprocessSpec = PostprocessSpec()
     parameters: dict[str, Parameter] = {}
     fixed: dict[str, JsonValue] = {}
     enqueue: tuple[dict[str, JsonValue], ...] = ()

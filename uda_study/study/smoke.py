@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from uda_study.study.cells import study_methods
 from uda_study.study.hyper import hyper_names, load_method
-from uda_study.study.model import EvaluationSpec, StudySpec
+from uda_study.study.model import StudySpec
 from uda_study.types import JSON
 
 V = TypeVar("V")
@@ -43,7 +43,7 @@ def smoke(spec: StudySpec) -> StudySpec:
             "confirm": spec.confirm.model_copy(
                 update={"top_k": 1, "seeds": spec.confirm.seeds[:1]}
             ),
-            "evaluation": EvaluationSpec(every=2, images=4),
+            "evaluation": spec.evaluation.model_copy(update={"every": 2, "images": 4}),
             "parameters": _without(spec.parameters, lengths),
             "fixed": {**_without(spec.fixed, lengths), **short},
             "enqueue": (),

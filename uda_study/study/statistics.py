@@ -1,14 +1,13 @@
 """Intervals, paired tests and the words for what they allow one to say.
 
-A subject is the unit: seeds are averaged within a subject first, and two methods are paired by
-subject. At the sizes of medical test sets the t interval on paired differences keeps its
-coverage where bootstrap intervals do not.
+Two methods are paired by subject and seed, and both are random (`uda_study.study.paired`). At the
+sizes of medical test sets t intervals keep their coverage where bootstrap intervals do not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from uda_study.study.paired import LEVEL, BySeed, Difference, crossed_difference, paired
+
 Verdict = Literal[
     "better", "worse", "practically equivalent", "not distinguishable", "descriptive only"
 ]  # fmt: skip
 Interval = tuple[float | None, float | None]
 
-LEVEL = 0.95
 POWER = 0.8
 ROPE = 0.01
 """Differences in Dice smaller than this have no practical meaning."""
@@ -33,8 +33,9 @@ SMALLEST_TESTABLE = 6
 class Comparison:
     """The paired difference first - second over the ``n`` subjects that both have.
 
-    ``smallest_detectable`` is the true mean difference that a paired t test would find with 80 %
-    power. ``p`` is the Wilcoxon signed-rank p, not yet adjusted.
+    ``smallest_detectable`` is the true mean difference that a t test with the interval's error
+    would find with 80 % power. ``p``, not yet adjusted, is the larger of two: the Wilcoxon
+    signed-rank test's over subjects, whose seeds are averaged, and that of the interval.
     """
 
     n: int
@@ -63,18 +64,21 @@ def spread(values: Sequence[float]) -> float | None:
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def compare(first: Mapping[str, float], second: Mapping[str, float]) -> Comparison:
-    """Compare two methods by their values per subject, over the subjects that both have."""
-    shared = sorted(first.keys() & second.keys())
-    differences = [first[subject] - second[subject] for subject in shared]
-    if not differences:
+def compare(first: BySeed, second: BySeed) -> Comparison:
+    """Compare two methods by their values of every subject and seed, over what both have."""
+    shared, differences = paired(first, second)
+    if not shared:
         return Comparison(0, None, (None, None), None, None)
+    p = signed_rank_p(differences.mean(axis=1).tolist())
+    found = crossed_difference(differences)
+    if found is None:
+        return Comparison(len(shared), float(differences.mean()), (None, None), p, None)
     return Comparison(
-        n=len(differences),
-        difference=float(np.mean(differences)),
-        ci95=mean_interval(differences),
-        p=signed_rank_p(differences),
-        smallest_detectable=smallest_detectable(differences),
+        n=len(shared),
+        difference=found.mean,
+        ci95=(found.mean - found.margin, found.mean + found.margin),
+        p=max(p, found.p),
+        smallest_detectable=smallest_detectable(found),
     )
 
 
@@ -85,38 +89,41 @@ def signed_rank_p(differences: Sequence[float]) -> float:
     return float(stats.wilcoxon(differences).pvalue)
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
+def holm(p_values: Sequence[float | None], of: int | None = None) -> list[float | None]:
     """Return Holm's adjusted p-values, in the order given; missing ones are no comparisons.
+
+    With ``of``, these are some of that many comparisons, and what is returned are upper bounds.
 
     >>> holm([0.01, None, 0.04, 0.03])
     [0.03, None, 0.06, 0.06]
     """
     known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
+    count = len(known) if of is None else of
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
     for position, (p, index) in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - position) * p))
+        largest = max(largest, min(1.0, (count - position) * p))
         adjusted[index] = largest
     return adjusted
 
 
-def smallest_detectable(differences: Sequence[float]) -> float | None:
-    """Return the mean difference that a paired t test finds with 80 % power at 5 %."""
-    deviation = spread(differences)
-    if deviation is None:
-        return None
-    return detectable_effect(len(differences)) * deviation
+def smallest_detectable(found: Difference) -> float:
+    """Return the mean difference that a t test with this error finds with 80 % power at 5 %."""
+    return detectable_shift(found.freedom) * found.error
 
 
-def detectable_effect(n: int) -> float:
-    """Return the standardised paired difference found with 80 % power by ``n`` >= 2 subjects."""
-    critical = float(stats.t.ppf((1 + LEVEL) / 2, n - 1))
+def detectable_shift(freedom: float) -> float:
+    """Return the mean difference, in standard errors, that is found with 80 % power.
 
-    def missing(effect: float) -> float:
-        shift = effect * math.sqrt(n)
-        return POWER - float(stats.nct.sf(critical, n - 1, shift))
+    >>> round(detectable_shift(1e6), 2)
+    2.8
+    """
+    critical = float(stats.t.ppf((1 + LEVEL) / 2, freedom))
 
-    return float(optimize.brentq(missing, 1e-3, 40.0))
+    def missing(shift: float) -> float:
+        return POWER - float(stats.nct.sf(critical, freedom, shift))
+
+    return float(optimize.brentq(missing, 1e-3, 100.0))
 
 
 def verdict(comparison: Comparison, p_adjusted: float | None) -> Verdict:

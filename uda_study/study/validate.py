@@ -16,6 +16,7 @@ from uda_study.study.data_section import check_data
 from uda_study.study.hyper import load_method
 from uda_study.study.limits import check_limits
 from uda_study.study.model import StudySpec
+from uda_study.study.postprocess_section import check_postprocess
 from uda_study.study.ranges import check_names, check_ranges
 from uda_study.study.schema_errors import nearest, shown
 from uda_study.study.source import SourcedStudy, parse_study
@@ -30,7 +31,12 @@ def load_study(path: Path, overrides: Sequence[str] = ()) -> SourcedStudy:
     study, findings = parse_study(path, overrides)
     # A value that could not be read stands at its default: what follows from that is no finding.
     unread = {finding.at[:2] for finding in findings}
-    names = {finding.at[1] for finding in findings if finding.at[:1] == ("parameters",)}
+    names = {
+        name
+        for finding in findings
+        if finding.at[:1] == ("parameters",)
+        for name in finding.at[1:2]
+    }
     sense = [
         found
         for found in check(study.spec)
@@ -78,6 +84,7 @@ def check(spec: StudySpec) -> Iterator[Finding]:
     yield from [*_check_method(spec), *missing, *no_baselines]
     yield from _check_dimensions(spec, [*methods, *baselines])
     yield from check_data(spec)
+    yield from check_postprocess(spec)
     yield from _check_selection(spec)
     yield from _check_scored(spec, methods)
     yield from _check_schedule(spec)
@@ -197,14 +204,16 @@ def _check_selection(spec: StudySpec) -> Iterator[Finding]:
             yield Finding(
                 ("metric",), "unknown blind score", shown(spec.metric), nearest(spec.metric, known)
             )
-    elif spec.metric not in (known := [f"oracle/{name}" for name in _rising_metrics()]):
+    elif spec.metric not in (known := [f"oracle/{name}" for name in _rising_metrics(spec)]):
         rule = "must be an oracle/ score that is better when higher"
         yield Finding(("metric",), rule, shown(spec.metric), nearest(spec.metric, known))
 
 
-def _rising_metrics() -> Iterator[str]:
+def _rising_metrics(spec: StudySpec) -> Iterator[str]:
+    """Yield the metrics that trainings of the study measure and that are better when higher."""
     for name in plugins.names("metrics"):
-        if plugins.load("metrics", name, Metric).higher_is_better:
+        metric = plugins.load("metrics", name, Metric)
+        if metric.higher_is_better and (metric.default or name in spec.evaluation.metrics):
             yield name
 
 

@@ -171,7 +171,7 @@ def _not_worse(
         _, held = standing(client, study_runs(client, tags["uda.study"]), tags["uda.cell"])
     except InputError:
         return Gate(name, True, "not comparable: its study is not in this store")
-    found = statistics.compare(row.subjects, held.subjects)
+    found = statistics.compare(row.by_seed, held.by_seed)
     if found.difference is None:
         return Gate(name, True, "not comparable: no test subject in common")
     low, high = found.ci95

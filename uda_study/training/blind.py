@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from uda_study import plugins
-from uda_study.data.windows import sample_probe
-from uda_study.method import AdaptsSegmenter, Batch, Criticises, Method
-from uda_study.metric import Probe, Validator
+from uda_study.data.labels import LabelReader
+from uda_study.data.probe import sample_labelled, sample_probe
+from uda_study.method import AdaptsSegmenter, Batch, Criticises, Method, Translates
+from uda_study.nets.segmenter import Segmenter, State
 from uda_study.training.step import derive_seed
 from uda_study.training.task_data import TaskData
-from uda_study.validators._blind import blind_score
+from uda_study.types import Role
+from uda_study.validator import Labelled, Probe, Seen, Validator
+from uda_study.validators._blind import TERMS, blind_score
 
 # Bounds the memory of a network's features; the probe itself is small.
 _IMAGES_AT_ONCE = 8
@@ -52,7 +57,10 @@ class Anchors:
 
 
 class BlindScorer:
-    """Scores one model on a fixed subsample of target adaptation images, without labels."""
+    """Scores one model on a fixed subsample of target adaptation images, without their labels.
+
+    Source images and labels are seen as well: those of ``source_train`` and ``source_val``.
+    """
 
     def __init__(
         self, method: Method[Any], data: TaskData, device: torch.device, images: int, seed: int
@@ -62,20 +70,29 @@ class BlindScorer:
         self.data = data
         self.seed = derive_seed(seed, "probe")
         self.images = images
-        self._target = self._sample("target_adapt")
         self._validators = {
             name: plugins.load("validators", name, Validator)()
             for name in plugins.names("validators")
         }
+        self._target = sample_probe(
+            data.cases("target_adapt"), data.task, data.adjacent_slices, images, self.seed
+        ).to(device)
+        self._training, self._validation = (
+            self._labelled(role) for role in ("source_train", "source_val")
+        )
 
-    def scores(self, anchors: Anchors | None, batch: Batch | None = None) -> dict[str, float]:
+    def scores(
+        self, anchors: Anchors | None, batch: Batch | None = None, step: int = 0
+    ) -> dict[str, float]:
         """Return ``blind/…`` of the model as it is now; the method is left in eval mode.
 
+        What is not defined for the method, or not finite, is left out.
         ``batch`` is a fixed batch of both domains for the critic of a method that has one.
         """
         self.method.eval()
-        values = self._validate(self._target, self.method.segment)
-        scores = {f"blind/{name}": value for name, value in values.items()}
+        probe = self._probe(step)
+        values = {name: validator.score(probe) for name, validator in self._validators.items()}
+        scores = {f"blind/{name}": v for name, v in values.items() if math.isfinite(v)}
         if anchors is not None:
             scores["blind/score"] = blind_score(values, anchors.lower, anchors.upper)
         if batch is not None and isinstance(self.method, Criticises):
@@ -89,22 +106,74 @@ class BlindScorer:
         if not isinstance(method, AdaptsSegmenter):
             return None
         method.eval()
+        probe = replace(self._probe(0), look=self._looker(method.segment_source))
+        at_home = replace(probe, images=self._validation.images)
         return Anchors(
-            lower=self._validate(self._target, method.segment_source),
-            upper=self._validate(self._sample("source_val"), method.segment_source),
+            *({t: self._validators[t].score(view) for t in TERMS} for view in (probe, at_home))
         )
 
-    def _sample(self, role: str) -> Tensor:
-        cases = self.data.cases(role)  # type: ignore[arg-type]
-        return sample_probe(
-            cases, self.data.task, self.data.adjacent_slices, self.images, self.seed
-        ).to(self.device)
+    def _probe(self, step: int) -> Probe:
+        method = self.method
+        start = method.segment_source if isinstance(method, AdaptsSegmenter) else method.segment
+        return Probe(
+            images=self._target,
+            look=self._looker(method.segment),
+            look_source=self._looker(start),
+            training=self._training,
+            validation=self._validation,
+            seed=self.seed,
+            spatial_dims=self.data.task.spatial_dims,
+            step=step,
+            translate=self._in_parts(method.translate) if isinstance(method, Translates) else None,
+        )
 
-    def _validate(self, images: Tensor, segment: Callable[[Tensor], Tensor]) -> dict[str, float]:
-        def predict(image: Tensor) -> Tensor:
+    def _labelled(self, role: Role) -> Labelled:
+        cases = self.data.cases(role)
+        reader = LabelReader([c.case.id for c in cases], purpose="blind scores")
+        images, labels = sample_labelled(
+            cases, reader, self.data.task, self.data.adjacent_slices, self.images, self.seed
+        )
+        return Labelled(images.to(self.device), labels.to(self.device))
+
+    def _looker(self, segment: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Seen]:
+        def look(images: Tensor) -> Seen:
+            logits: list[Tensor] = []
+            features: list[Tensor] = []
+            with _head_inputs(self.method) as latest, torch.inference_mode():
+                for part in images.split(_IMAGES_AT_ONCE):
+                    latest.clear()
+                    logits.append(segment(part).float())
+                    features += latest
+            means = torch.cat(features) if features else None
+            return Seen(torch.softmax(torch.cat(logits), dim=1), means)
+
+        return look
+
+    def _in_parts(self, network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def apply(images: Tensor) -> Tensor:
             with torch.inference_mode():
-                parts = [segment(part).float() for part in image.split(_IMAGES_AT_ONCE)]
-                return torch.softmax(torch.cat(parts), dim=1)
+                return torch.cat([network(part) for part in images.split(_IMAGES_AT_ONCE)])
 
-        probe = Probe(images, predict, self.seed, self.data.task.spatial_dims)
-        return {name: validator.score(probe) for name, validator in self._validators.items()}
+        return apply
+
+
+@contextmanager
+def _head_inputs(method: nn.Module) -> Iterator[list[Tensor]]:
+    """Keep the mean over each image of what a segmentation network's last layer saw latest.
+
+    Where several networks take part, the one that is applied last counts.
+    """
+    latest: list[Tensor] = []
+
+    def note(head: nn.Module, given: tuple[State]) -> None:
+        del head
+        features = given[0][-1]
+        latest[:] = [features.float().mean(dim=tuple(range(2, features.dim())))]
+
+    heads = [m.groups[-1] for m in method.modules() if isinstance(m, Segmenter)]
+    hooks = [head.register_forward_pre_hook(note) for head in heads]
+    try:
+        yield latest
+    finally:
+        for hook in hooks:
+            hook.remove()

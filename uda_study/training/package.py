@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 
 import uda_study
 from uda_study import plugins
+from uda_study.data.postprocess import PostprocessSpec
 from uda_study.dataset import Preprocessing
 from uda_study.errors import StoreError
 from uda_study.method import Forgets, Method
@@ -40,6 +41,7 @@ class ModelConfig(BaseModel):
     task: Task
     adjacent_slices: Literal[1, 3]
     preprocessing: Preprocessing
+    postprocess: PostprocessSpec = PostprocessSpec()
     direction: str
     study: str
     trial: str

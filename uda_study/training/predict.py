@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -14,25 +16,31 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
-from uda_study.data.grid import Grid, labels_to_native, resample_to_native
-from uda_study.data.prepare import prepare
-from uda_study.data.windows import predict_volume, translate_volume
+from uda_study.data.grid import Grid, resample_to_native
+from uda_study.data.postprocess import postprocess, slice_axis
+from uda_study.data.prepare import PreparedCase, prepare
+from uda_study.data.windows import segment_volume, translate_volume
 from uda_study.errors import InputError, Problem
-from uda_study.method import Translates
-from uda_study.training.package import load_package
-from uda_study.types import Case
+from uda_study.method import Method, Translates
+from uda_study.training.package import ModelConfig, load_package
+from uda_study.training.predict_inputs import Input, find_inputs
+from uda_study.types import Case, Direction, Task
 
-IMAGE_ENDINGS = (".nii.gz", ".nii", ".png", ".mha", ".mhd")
 VOLUMES = "volumes.csv"
+
+# Prepared images are kept between the check and the prediction as long as they take no more disk.
+_KEPT_BYTES = 4 << 30
 
 
 @dataclass(frozen=True)
 class Segmented:
     """One segmented image: class numbers ``(X, Y, Z)`` on its native grid, and where they lie.
 
-    ``translated`` is where the image lies in the source's appearance, if that was asked for.
+    ``image`` is its first channel, normalised, on the study's grid. ``confidence`` holds the mean
+    probability of each class over the voxels that it won, NaN where it won none, before any
+    post-processing. ``translated`` is where the image lies in the source's appearance, if that was
+    asked for.
     """
 
     name: str
@@ -40,125 +48,147 @@ class Segmented:
     labels: NDArray[np.uint8]
     image: NDArray[np.float32]
     grid: Grid
+    task: Task
+    confidence: tuple[float, ...]
     translated: Path | None = None
 
-
-def find_images(source: Path) -> list[Path]:
-    """Return the image at ``source``, or all images in that folder; `InputError` if none."""
-    if source.is_file():
-        return [source]
-    found = sorted(p for p in source.glob("*") if p.is_file() and _ending(p) is not None)
-    if not found:
-        raise InputError.of(
-            str(source), "holds no images", None, f"expected files that end in {IMAGE_ENDINGS}"
-        )
-    return found
+    @property
+    def millilitres(self) -> dict[str, float]:
+        """The volume of every structure."""
+        voxel = float(np.prod(nib.affines.voxel_sizes(np.asarray(self.grid.native_affine)))) / 1000
+        names = self.task.class_names
+        counts = np.bincount(self.labels.ravel(), minlength=len(names))
+        return {name: float(counts[k]) * voxel for k, name in enumerate(names) if k}
 
 
 def predict(
     package: Path,
-    images: Sequence[Path],
+    sources: Sequence[Path],
     output: Path,
     device: torch.device,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
     *,
     translated: bool = False,
 ) -> Iterator[Segmented]:
-    """Segment each image and write the class numbers beside each other into ``output``.
+    """Segment every case in files and folders, and write the class numbers into ``output``.
 
-    NIfTI and MetaImage become ``NAME.nii.gz``, PNG becomes PNG. With ``translated``, the image in
-    the source's appearance becomes ``NAME_translated.nii.gz``, in normalised intensities. All
-    images are read and checked before the first is written; ``volumes.csv`` lists the millilitres
-    of every structure. Raises `InputError` naming every image that cannot be used, or for a method
-    that translates none, `StoreError` for a damaged package.
+    A case becomes ``NAME.nii.gz``, PNG becomes PNG. With ``translated``, the image in the source's
+    appearance becomes ``NAME_translated.nii.gz``, in normalised intensities, of several channels
+    along a fourth axis. All images are read and checked before the first is written;
+    ``volumes.csv`` lists the millilitres of every structure. ``progress`` gets what is done
+    (``reading`` or ``segmenting``), how many cases are, and of how many.
+
+    Raises `InputError` naming every image that cannot be used, or for a method that translates
+    none, `StoreError` for a damaged package.
     """
     method, config = load_package(package)
     method = method.to(device)
-    cases = [_case(path) for path in images]
-    translate = method.translate if translated and isinstance(method, Translates) else None
-    if translated and translate is None:
+    if translated and not isinstance(method, Translates):
         raise InputError.of("model", "must translate images", config.method, "omit --translated")
-    _refuse(images, output, config.task.in_channels // config.adjacent_slices, translated)
-
-    def probabilities(batch: Tensor) -> Tensor:
-        return torch.softmax(method.segment(batch).float(), dim=1)
-
+    inputs = find_inputs(sources, config.task.in_channels // config.adjacent_slices, output)
+    _refuse(inputs, output, translated)
+    report = progress or (lambda *_: None)
+    domain = Direction.parse(config.direction).target
+    cases = [Case(each.name, each.name, domain, each.images) for each in inputs]
     rows = []
-    with tempfile.TemporaryDirectory() as scratch:
-        prepared = prepare(cases, config.preprocessing, Path(scratch))
+    with tempfile.TemporaryDirectory(prefix="uda-study-") as scratch:
+        places = [Path(scratch) / str(number) for number in range(len(cases))]
+        _check(cases, config, places, report)
         output.mkdir(parents=True, exist_ok=True)
-        for done, (case, path) in enumerate(zip(cases, images, strict=True), start=1):
-            ready = prepared[case.id]
-            maps = predict_volume(
-                ready.image,
-                probabilities,
-                config.task,
-                adjacent_slices=config.adjacent_slices,
-                device=device,
-            )
-            labels = labels_to_native(maps, ready.grid)
-            place = output / _output_name(path)
-            _write(place, labels, ready.grid)
-            appearance = None
-            if translate is not None:
-                appearance = output / _translated_name(path)
-                volume = translate_volume(
-                    ready.image, translate, config.task, config.adjacent_slices, device=device
-                )
-                # Outside the study's grid there is nothing, as in the image's own background.
-                native = resample_to_native(volume[0], ready.grid, 1, float(volume[0].min()))
-                _write(appearance, native, ready.grid)
-            rows.append(
-                {"image": path.name, **_millilitres(labels, ready.grid, config.task.class_names)}
-            )
-            if progress is not None:
-                progress(done, len(cases))
-            image = np.asarray(ready.image[0])
-            yield Segmented(case.id, place, labels, image, ready.grid, appearance)
+        for done, (case, each, place) in enumerate(zip(cases, inputs, places, strict=True), 1):
+            ready = prepare([case], config.preprocessing, place)[case.id]
+            segmented = _segment(method, config, ready, output / _output_name(each), device)
+            if isinstance(method, Translates) and translated:
+                appearance = output / _translated_name(each)
+                _translate(method, config, ready, appearance, device)
+                segmented = replace(segmented, translated=appearance)
+            shutil.rmtree(place)
+            volumes = segmented.millilitres.items()
+            rows.append({"image": case.id, **{f"{n}_ml": round(ml, 4) for n, ml in volumes}})
+            report("segmenting", done, len(cases))
+            yield segmented
     pd.DataFrame(rows).to_csv(output / VOLUMES, index=False)
 
 
-def _case(path: Path) -> Case:
-    ending = _ending(path)
-    if ending is None:
-        raise InputError.of(str(path), "must be an image", path.suffix, f"one of {IMAGE_ENDINGS}")
-    return Case(path.name[: -len(ending)], path.name, "target", (path,))
+def _check(
+    cases: Sequence[Case],
+    config: ModelConfig,
+    places: Sequence[Path],
+    report: Callable[[str, int, int], None],
+) -> None:
+    """Prepare every case once, one at a time, and raise for all that are not sound together.
 
-
-def _refuse(images: Sequence[Path], output: Path, channels: int, translated: bool) -> None:
-    """Raise for what would overwrite an input or another output, or does not fit the model."""
-    problems = []
-    if channels != 1:
-        problems.append(
-            Problem("model", "was trained on one channel per image", f"{channels} channels")
-        )
-    names: dict[str, Path] = {}
-    for path in images:
-        for name in (_output_name(path), *([_translated_name(path)] if translated else ())):
-            place = output / name
-            if name in names:
-                problems.append(Problem(path.name, "gives the same output as", names[name].name))
-            if place.exists() and place.resolve() == path.resolve():
-                problems.append(
-                    Problem(path.name, "would be overwritten", remedy="choose another -o")
-                )
-            names[name] = path
+    What would take too much disk is thrown away, and prepared again when its turn comes.
+    """
+    problems: list[Problem] = []
+    kept = 0
+    for done, (case, place) in enumerate(zip(cases, places, strict=True), 1):
+        try:
+            prepare([case], config.preprocessing, place)
+        except InputError as error:
+            problems += error.problems
+        size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+        if kept + size > _KEPT_BYTES:
+            shutil.rmtree(place)
+        else:
+            kept += size
+        report("reading", done, len(cases))
     if problems:
         raise InputError(problems)
 
 
-def _ending(path: Path) -> str | None:
-    return next((end for end in IMAGE_ENDINGS if path.name.lower().endswith(end)), None)
+def _segment(
+    method: Method[Any], config: ModelConfig, ready: PreparedCase, path: Path, device: torch.device
+) -> Segmented:
+    task = config.task
+    native = segment_volume(ready, method.segment, task, config.adjacent_slices, device=device)
+    axis = slice_axis(ready.grid, task)
+    postprocess(native.labels, config.postprocess, task.class_names, axis)
+    _write(path, native.labels, ready.grid)
+    image = ready.image[0]
+    return Segmented(ready.case.id, path, native.labels, image, ready.grid, task, native.confidence)
 
 
-def _output_name(path: Path) -> str:
-    ending = _ending(path) or path.suffix
-    return path.name[: -len(ending)] + (".png" if ending == ".png" else ".nii.gz")
+def _translate(
+    method: Translates,
+    config: ModelConfig,
+    ready: PreparedCase,
+    path: Path,
+    device: torch.device,
+) -> None:
+    volume = translate_volume(
+        ready.image, method.translate, config.task, config.adjacent_slices, device=device
+    )
+    # Outside the study's grid there is nothing, as in the image's own background.
+    native = [resample_to_native(c, ready.grid, 1, float(c.min())) for c in volume]
+    _write(path, native[0] if len(native) == 1 else np.stack(native, axis=-1), ready.grid)
 
 
-def _translated_name(path: Path) -> str:
-    ending = _ending(path) or path.suffix
-    return path.name[: -len(ending)] + "_translated.nii.gz"
+def _refuse(inputs: Sequence[Input], output: Path, translated: bool) -> None:
+    """Raise for what would overwrite an input or another output."""
+    problems = []
+    given = {path.resolve(): path for each in inputs for path in each.images}
+    names: dict[str, Input] = {}
+    for each in inputs:
+        for name in (_output_name(each), *([_translated_name(each)] if translated else ())):
+            if name in names:
+                rule, other = "gives the same output as", names[name].images[0].name
+                problems.append(Problem(each.images[0].name, rule, other))
+            if (output / name).resolve() in given:
+                overwritten = given[(output / name).resolve()].name
+                rule, remedy = "would be overwritten", "choose another -o"
+                problems.append(Problem(overwritten, rule, remedy=remedy))
+            names[name] = each
+    if problems:
+        raise InputError(problems)
+
+
+def _output_name(each: Input) -> str:
+    return each.name + each.ending
+
+
+def _translated_name(each: Input) -> str:
+    return f"{each.name}_translated.nii.gz"
 
 
 def _write(path: Path, voxels: NDArray[np.uint8] | NDArray[np.float32], grid: Grid) -> None:
@@ -174,9 +204,3 @@ def _write(path: Path, voxels: NDArray[np.uint8] | NDArray[np.float32], grid: Gr
         image.set_qform(affine, code=1)
         image.to_filename(draft)
     draft.replace(path)
-
-
-def _millilitres(labels: NDArray[np.uint8], grid: Grid, names: Sequence[str]) -> dict[str, float]:
-    voxel = float(np.prod(nib.affines.voxel_sizes(np.asarray(grid.native_affine)))) / 1000
-    counts = np.bincount(labels.ravel(), minlength=len(names))
-    return {f"{name}_ml": round(float(counts[k]) * voxel, 4) for k, name in enumerate(names) if k}

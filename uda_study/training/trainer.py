@@ -70,7 +70,7 @@ class Trainer:
         data: TaskData,
         settings: Settings,
         place: Workplace,
-        score: Callable[[], Mapping[str, float]],
+        score: Callable[[int], Mapping[str, float]],
     ) -> None:
         self.method = method.to(settings.device)
         self.data = data
@@ -182,7 +182,7 @@ class Trainer:
     def _score(self, step: int) -> None:
         self.record.step = step
         if self.place.ranks.leads:
-            self.record.scores = dict(self.score())
+            self.record.scores = dict(self.score(step))
             self.record.curve += [("own", step, n, v) for n, v in self.record.scores.items()]
 
     def _save(self, number: int, stepper: Stepper, drawn: int) -> None:

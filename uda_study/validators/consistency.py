@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from uda_study.metric import Probe, Validator
+from uda_study.validator import Probe, Validator
+from uda_study.validators._overlap import foreground_dice
 
 VIEWS = 2
 LARGEST_SHIFT = 4
@@ -35,7 +35,7 @@ class Consistency(Validator):
 
     def score(self, probe: Probe) -> float:
         """Return the score, in [0, 1]."""
-        first = probe.predict(probe.images)
+        first = probe.probabilities
         classes = first.shape[1]
         labels = first.argmax(dim=1)
         # The CPU generator gives the same numbers whatever device the images are on.
@@ -49,7 +49,7 @@ class Consistency(Validator):
         shift = _Shift.drawn(probe.images.shape[2:], generator)
         changed = _noisy(_bent(shift.move(probe.images), generator), generator)
         second = probe.predict(changed).argmax(dim=1)
-        return _foreground_dice(shift.before(labels), shift.after(second), classes)
+        return foreground_dice(shift.before(labels), shift.after(second), classes)
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,3 @@ def _noisy(images: Tensor, generator: torch.Generator) -> Tensor:
     spatial = tuple(range(2, images.ndim))
     strength = NOISE * images.std(spatial, keepdim=True, correction=0)
     return images + strength * torch.randn(images.shape, generator=generator).to(images)
-
-
-def _foreground_dice(first: Tensor, second: Tensor, classes: int) -> float:
-    one_hot = [F.one_hot(labels.flatten(), classes)[:, 1:].bool() for labels in (first, second)]
-    common = (one_hot[0] & one_hot[1]).sum(dim=0).double()
-    total = (one_hot[0].sum(dim=0) + one_hot[1].sum(dim=0)).double()
-    return float((2 * common / total.clamp_min(1)).mean())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uda_study.metric import Probe, Validator
+from uda_study.validator import Probe, Validator
 from uda_study.validators._entropy import normalised_entropy
 
 
@@ -17,4 +17,4 @@ class Entropy(Validator):
 
     def score(self, probe: Probe) -> float:
         """Return the score, in [-1, 0]."""
-        return -float(normalised_entropy(probe.predict(probe.images)).mean())
+        return -float(normalised_entropy(probe.probabilities).mean())

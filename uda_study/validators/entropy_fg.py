@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uda_study.metric import Probe, Validator
+from uda_study.validator import Probe, Validator
 from uda_study.validators._entropy import normalised_entropy
 
 WORST = -1.0
@@ -20,7 +20,7 @@ class ForegroundEntropy(Validator):
 
     def score(self, probe: Probe) -> float:
         """Return the score, in [-1, 0]."""
-        probabilities = probe.predict(probe.images)
+        probabilities = probe.probabilities
         foreground = probabilities.argmax(dim=1) > 0
         if not foreground.any():
             return WORST
