@@ -141,10 +141,10 @@ class TranslationMetric(Metric):
     """Compares two images voxel by voxel; only for methods that translate.
 
     Usually a translation is compared with its input. A metric that ``perturbs`` compares what is
-    restored from the translation with noise and without (P4, eq. 6 and 7), for methods that
-    translate both ways: its value is the mean of the curve over the noise's standard deviation in
-    [0, 0.5] (the area under it, divided by its width). The unit of that deviation is half the data
-    range, so that it is the published one for images scaled to [-1, 1].
+    restored from the translation with noise and without (Ren et al. 2021, eq. 6, 7), for methods
+    that translate both ways: its value is the mean of the curve over the noise's standard deviation
+    in [0, 0.5] (the area under it, divided by its width). The unit of that deviation is half the
+    data range, so that it is the published one for images scaled to [-1, 1].
     """
 
     perturbs: ClassVar[bool] = False

@@ -41,6 +41,7 @@ def evaluate(
     from uda_study import plugins
     from uda_study.cli.progress_view import counting
     from uda_study.cli.run import read, study_file
+    from uda_study.data.prune import in_use
     from uda_study.engine.job import Home
     from uda_study.engine.reevaluate import Wanted, reevaluate
     from uda_study.engine.setup import prepare_study
@@ -66,7 +67,9 @@ def evaluate(
     folder = place.study(prepared.id)
     log = MlflowEvaluationLog(place.path, prepared.id, folder, screen.note)
     try:
-        done = list(reevaluate(prepared, place, log, Wanted(names, again, device), _line(screen)))
+        with in_use(place.prepared):
+            wanted = Wanted(names, again, device)
+            done = list(reevaluate(prepared, place, log, wanted, _line(screen)))
     finally:
         arrived = log.close()
     _tell(screen, prepared.id, done, home)

@@ -12,9 +12,9 @@ class FrechetDistance(SetMetric):
     """Squared Fréchet distance of Gaussians fitted to the features of target and source planes.
 
     |a - b|² + tr(A + B - 2 (AB)^½) with the means a, b and the unbiased covariances A, B (Heusel et
-    al. 2017), here of the features of an autoencoder with a domain head instead of Inception (P4).
-    0 is equal. The estimate is biased upwards, the more so the fewer planes there are. It says how
-    alike the domains look to one network, not whether the anatomy survived.
+    al. 2017), here of the features of an autoencoder with a domain head instead of Inception (Ren
+    et al. 2021). 0 is equal. The estimate is biased upwards, the more so the fewer planes there
+    are. It says how alike the domains look to one network, not whether the anatomy survived.
     """
 
     higher_is_better = False

@@ -14,10 +14,10 @@ class KernelDistance(SetMetric):
     """Squared maximum mean discrepancy of the features of target and source planes.
 
     The unbiased estimate with the kernel (x·y / D + 1)³ of D features (Bińkowski et al. 2018), on
-    the features of an autoencoder with a domain head instead of Inception (P4). Up to 1000 planes a
-    side all are used; of more, the mean over 100 drawn subsets of at most 1000. It is 0 on average
-    between samples of one distribution, so small values may be negative. It says how alike the
-    domains look to one network, not whether the anatomy survived.
+    the features of an autoencoder with a domain head instead of Inception (Ren et al. 2021). Up to
+    1000 planes a side all are used; of more, the mean over 100 drawn subsets of at most 1000. It is
+    0 on average between samples of one distribution, so small values may be negative. It says how
+    alike the domains look to one network, not whether the anatomy survived.
     """
 
     higher_is_better = False

@@ -11,10 +11,10 @@ from uda_study.metric import TranslationMetric
 class SensitivityError(TranslationMetric):
     """Mean squared error of what is restored from a noisy translation, against the one without.
 
-    S_MSE of P4 (eq. 6), averaged over the noise's standard deviation in [0, 0.5]; images count as
-    scaled to [-1, 1]. A generator that hides in its translation what the way back needs (a
-    self-adversarial attack) depends on fine detail there and scores high. A restoration that
-    copies its input has 1/12, one that ignores it 0: read it beside the error of the cycle.
+    S_MSE of Ren et al. 2021 (eq. 6), averaged over the noise's standard deviation in [0, 0.5];
+    images count as scaled to [-1, 1]. A generator that hides in its translation what the way back
+    needs (a self-adversarial attack) depends on fine detail there and scores high. A restoration
+    that copies its input has 1/12, one that ignores it 0: read it beside the error of the cycle.
     """
 
     higher_is_better = False

@@ -12,9 +12,9 @@ from uda_study.metrics.ssim import similarity
 class SensitivitySimilarity(TranslationMetric):
     """Structural similarity of what is restored from a noisy translation, and without the noise.
 
-    S_SSIM of P4 (eq. 7), averaged over the noise's standard deviation in [0, 0.5] of images scaled
-    to [-1, 1]; 1 is untouched by noise. The similarity is that of the metric ``ssim``. A
-    restoration that ignores its input has 1: read it beside the error of the cycle.
+    S_SSIM of Ren et al. 2021 (eq. 7), averaged over the noise's standard deviation in [0, 0.5] of
+    images scaled to [-1, 1]; 1 is untouched by noise. The similarity is that of the metric
+    ``ssim``. A restoration that ignores its input has 1: read it beside the error of the cycle.
     """
 
     higher_is_better = True

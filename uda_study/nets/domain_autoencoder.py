@@ -20,10 +20,10 @@ _INITIAL_STD = 0.02
 class DomainAutoencoder(nn.Module):
     """Reconstructs planes ``(N, C, H, W)`` through a bottleneck and tells their domain from it.
 
-    After P4, appendix A: residual encoder and decoder without skip connections between them, and
-    a branch that classifies the domain from the bottleneck, averaged over its extent; weights are
-    drawn from N(0, 0.02). Depth and widths are ours. Batch normalisation, because instance
-    normalisation would make that average the same for every plane.
+    After Ren et al. (IEEE TMI 2021), appendix A: residual encoder and decoder without skip
+    connections between them, and a branch that classifies the domain from the bottleneck, averaged
+    over its extent; weights are drawn from N(0, 0.02). Depth and widths are ours. Batch
+    normalisation, because instance normalisation would make that average the same for every plane.
 
     ``low`` and ``high`` ``(C,)`` are the intensities that become -1 and 1.
     """

@@ -20,7 +20,7 @@ from uda_study.training.task_data import TaskData
 from uda_study.types import JSON
 
 EPOCHS = (20, 100)
-"""With a constant learning rate, and while it falls to zero (P4, appendix A, as what follows)."""
+"""With a constant learning rate, and while it falls to zero (Ren et al. 2021, appendix A)."""
 LEARNING_RATE = 1e-3
 BATCH_SIZE = 64
 LARGEST_EDGE = 128

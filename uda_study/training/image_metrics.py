@@ -24,7 +24,7 @@ from uda_study.training.task_data import TaskData
 from uda_study.training.translation import Volume
 
 NOISE = np.linspace(0.0, 0.5, 11)
-"""The standard deviations of P4 (figure 9), in units of half the data range."""
+"""Ren et al. 2021, figure 9: standard deviations, in units of half the data range."""
 
 Voxels = Sequence[NDArray[np.float32]]
 
