@@ -32,7 +32,7 @@ class Study:
                 "study": "toy-1", "key": key, "cell": cell, "kind": kind, "number": number,
                 "method": method, "dataset": "phantom", "direction": "mr->ct", "fold": 0,
                 "seed": seed, "supervision": "images", "protocol": "strict",
-                "selection": "blind/score", "seeds": 3, "status": "complete",
+                "selection": "blind/rank_avg", "seeds": 3, "status": "complete",
                 "factors": json.dumps({"depth": cell}), "params": "{}",
                 "cost/seconds": 360.0, **self.common, **other, **scores,
             }
@@ -237,7 +237,7 @@ def test_json_keeps_its_contract_and_has_null_for_what_is_unknown():
     study.add("deep", "confirm", 0, 0, 0.5, scores={"blind/score": math.nan})
     document = json.loads(to_json(study.board()), parse_constant=pytest.fail)
     assert document["study"] == "toy-1"
-    assert document["selected_by"] == "blind/score"
+    assert document["selected_by"] == "blind/rank_avg"
     (table,) = document["tables"]
     assert (table["dataset"], table["direction"], table["supervision"]) == (
         "phantom", "mr->ct", "images",

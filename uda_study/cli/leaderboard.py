@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,8 @@ from uda_study.cli.console import Screen
 from uda_study.cli.options import HOME, HomeOption
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from uda_study.study.leaderboard import By, Leaderboard
     from uda_study.study.leaderboard_text import TableView
     from uda_study.tracking._mlflow import MlflowClient
@@ -26,6 +29,13 @@ def leaderboard(
     ] = "cell",
     style: Annotated[Format, typer.Option("--format", help="How it is written.")] = "table",
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    select: Annotated[
+        str | None,
+        typer.Option("--select", help="Choose by another rule: a validator, rank_avg or oracle."),
+    ] = None,
+    price: Annotated[
+        bool, typer.Option("--rules", help="Show what each rule would have chosen, and its price.")
+    ] = False,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Draw the Dice of all cells as a PNG.")
     ] = None,
@@ -36,8 +46,11 @@ def leaderboard(
     from uda_study.tracking.store import open_store
 
     client = open_store(home.absolute())
-    board = read_board(client, studies, by)
     screen = Screen(as_json=as_json or style == "json")
+    if price:
+        _show_prices(screen, client, studies)
+        return
+    board = read_board(client, studies, by, select)
     if picture is not None:
         from uda_study.report.board import board_figure
 
@@ -64,15 +77,48 @@ def show(screen: Screen, client: MlflowClient, study: str) -> None:
         _print(screen, view)
 
 
-def read_board(client: MlflowClient, studies: list[str], by: By) -> Leaderboard:
+def read_board(
+    client: MlflowClient, studies: list[str], by: By, select: str | None = None
+) -> Leaderboard:
     """Compute the leaderboard of the studies from what MLflow holds, and nothing else."""
+    from uda_study.study.leaderboard import leaderboard as compute
+    from uda_study.tracking.query import cases_of
+
+    runs = _runs(client, studies)
+    return compute(runs, cases_of(client, runs), by, select)
+
+
+def _runs(client: MlflowClient, studies: list[str]) -> pd.DataFrame:
     import pandas as pd
 
-    from uda_study.study.leaderboard import leaderboard as compute
-    from uda_study.tracking.query import cases_of, find_study, study_runs
+    from uda_study.tracking.query import find_study, study_runs
 
-    runs = pd.concat([study_runs(client, find_study(client, name)) for name in studies])
-    return compute(runs, cases_of(client, runs), by)
+    return pd.concat([study_runs(client, find_study(client, name)) for name in studies])
+
+
+def _show_prices(screen: Screen, client: MlflowClient, studies: list[str]) -> None:
+    from uda_study.study.leaderboard import mean_dice
+    from uda_study.study.rules import prices
+    from uda_study.tracking.query import cases_of
+
+    runs = _runs(client, studies)
+    found = prices(runs, mean_dice(cases_of(client, runs)))
+    if screen.as_json:
+        screen.result({name: [asdict(row) for row in rows] for name, rows in found.items()})
+        return
+    for direction, rows in found.items():
+        table = Table(box=None, pad_edge=False)
+        for place, column in enumerate(("rule", "cells", "Dice", "regret", "Spearman")):
+            table.add_column(column, justify="left" if place == 0 else "right")
+        for row in rows:
+            rank = "-" if row.spearman is None else f"{row.spearman:.2f}"
+            dice, regret = f"{row.dice:.3f}", f"{row.regret:.3f}"
+            table.add_row(row.rule, str(row.cells), dice, regret, rank)
+        screen.out.print(f"{direction}: test Dice of the search trials that each rule chooses")
+        screen.out.print(table)
+        screen.out.print(
+            "  regret: Dice of what target labels would have chosen, minus it", end="\n\n"
+        )
 
 
 def _print(screen: Screen, view: TableView) -> None:

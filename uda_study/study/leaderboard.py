@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from uda_study.study import selection, statistics
+from uda_study.study import rules, selection, statistics
 from uda_study.study.board import (
     RANKED_BY,
     Against,
@@ -52,10 +52,18 @@ class Values(NamedTuple):
     structures: pd.DataFrame
 
 
-def leaderboard(runs: pd.DataFrame, cases: pd.DataFrame, by: By = "cell") -> Leaderboard:
-    """Compute the leaderboard; the order of the frames' rows does not matter."""
+def leaderboard(
+    runs: pd.DataFrame, cases: pd.DataFrame, by: By = "cell", select: str | None = None
+) -> Leaderboard:
+    """Compute the leaderboard; the order of the frames' rows does not matter.
+
+    ``select`` chooses within the cells by another rule than the study did, one of
+    `uda_study.study.rules`; what it chooses is provisional unless it was confirmed as well.
+    """
     runs = runs.sort_values(["study", "cell", "kind", "number", "seed", "fold", "key"])
     runs = runs.assign(**{name: np.nan for name in USED_SCORES if name not in runs})
+    if select is not None:
+        runs = runs.assign(selection=rules.rule_of(select, list(runs.columns)), reselected=True)
     values = Values(subject_values(cases), structure_values(cases))
     tables = []
     for (dataset, direction), group in runs.groupby(["dataset", "direction"], sort=True):
@@ -86,6 +94,13 @@ def subject_values(cases: pd.DataFrame) -> pd.DataFrame:
     per_case = _on_test(cases).groupby([*by, "case"], as_index=False)["value"].mean()
     values: pd.DataFrame = per_case.groupby(by, as_index=False)["value"].mean()
     return values
+
+
+def mean_dice(cases: pd.DataFrame) -> dict[str, float]:
+    """Return the mean test Dice of every training by its key, cases weighted as in the table."""
+    values = subject_values(cases)
+    means = values[values["metric"] == RANKED_BY].groupby("key")["value"].mean()
+    return {str(key): float(value) for key, value in means.items()}
 
 
 def structure_values(cases: pd.DataFrame) -> pd.DataFrame:
@@ -134,6 +149,10 @@ def scored_runs(cell: pd.DataFrame) -> pd.DataFrame:
     They are its confirmations or, while there are none, the search trial that would be confirmed.
     """
     confirmed = cell[(cell["kind"] == "confirm") & (cell["status"] == "complete")]
+    if "reselected" in cell:
+        # By another rule than the study's: what it chooses may not be what was confirmed.
+        chosen = cell[cell["key"] == _chosen(cell)]
+        confirmed = confirmed[confirmed["params"].isin(chosen["params"])]
     scored = confirmed if len(confirmed) else cell[cell["key"] == _chosen(cell)]
     if scored["params"].nunique() > 1:
         settings = scored.groupby("params")["blind/score"].mean().fillna(-np.inf)
@@ -217,10 +236,7 @@ def _searched(cell: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _chosen(cell: pd.DataFrame) -> str | None:
     """Return the search trial that the study's selection rule chooses."""
-    rule = str(cell["selection"].iloc[0])
-    if rule.startswith("oracle/"):
-        return next(iter(selection.ranking_by(_searched(cell), rule)), None)
-    return selection.choose(_searched(cell))
+    return rules.choose(str(cell["selection"].iloc[0]), _searched(cell))
 
 
 def _oracle(cell: pd.DataFrame, values: pd.DataFrame) -> Oracle:

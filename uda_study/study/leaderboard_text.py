@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from uda_study.study.board import RANKED_BY, Leaderboard, Row, Table
+from uda_study.study.rules import RANK_AVERAGE
 from uda_study.types import JSON
 
 SHOWN = ("hd95", "assd", "js", "js_excess")
@@ -111,7 +112,7 @@ def _title(table: Table, selected_by: str) -> str:
     methods = [row for row in table.rows if row.role == "method"] or list(table.rows)
     subjects = max((len(row.subjects) for row in methods), default=0)
     seeds = max((row.n_seeds for row in methods), default=0)
-    rule = "blind rank average" if selected_by.startswith("blind/") else selected_by
+    rule = selected_by.replace(RANK_AVERAGE, "blind rank average")
     parts = [
         f"{table.dataset} {table.direction}",
         f"supervision {table.supervision}",
