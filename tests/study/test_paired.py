@@ -37,6 +37,35 @@ def test_without_a_seed_effect_it_is_about_the_t_test_over_subjects():
     assert found.freedom == pytest.approx(39, rel=0.05)
 
 
+def test_the_variance_is_that_of_crossed_random_effects():
+    d = np.random.default_rng(3).normal(0, 0.05, (7, 4))
+    d += np.random.default_rng(4).normal(0, 0.05, (7, 1))
+    d += np.random.default_rng(5).normal(0, 0.05, (1, 4))
+    n, k = d.shape
+    mean = d.mean()
+    of_subjects = sum(k * (d[i].mean() - mean) ** 2 for i in range(n)) / (n - 1)
+    of_seeds = sum(n * (d[:, j].mean() - mean) ** 2 for j in range(k)) / (k - 1)
+    rest = [
+        (d[i, j] - d[i].mean() - d[:, j].mean() + mean) ** 2 for i in range(n) for j in range(k)
+    ]
+    of_rest = sum(rest) / ((n - 1) * (k - 1))
+    variance = of_subjects + of_seeds - of_rest
+    found = crossed_difference(d)
+    assert found.error == pytest.approx(np.sqrt(variance / (n * k)))
+    parts = ((of_subjects, n - 1), (of_seeds, k - 1), (of_rest, (n - 1) * (k - 1)))
+    assert found.freedom == pytest.approx(variance**2 / sum(ms**2 / df for ms, df in parts))
+
+
+def test_the_variance_is_never_less_than_with_one_effect_alone():
+    apart = np.array([[0.1, -0.1, 0.0], [-0.1, 0.1, 0.0]] * 4) + np.array([[0.3, 0.0, 0.1]])
+    of_seeds = crossed_difference(apart)
+    assert of_seeds.freedom == 2
+    assert of_seeds.error == pytest.approx(stats.sem(apart.mean(axis=0)))
+    of_subjects = crossed_difference(apart.T)
+    assert of_subjects.freedom == 2
+    assert of_subjects.error == pytest.approx(stats.sem(apart.mean(axis=0)))
+
+
 def test_luck_of_seeds_alone_leaves_the_freedom_of_the_seeds():
     table = np.tile(np.array([[0.1, 0.0, 0.2]]), (30, 1))
     found = crossed_difference(table)

@@ -1,8 +1,9 @@
+import numpy as np
 import pandas as pd
 import pytest
 
 from uda_study.errors import InputError
-from uda_study.study import rules
+from uda_study.study import rules, statistics
 from uda_study.study.leaderboard import leaderboard, mean_dice
 
 COLUMNS = ["blind/snd", "blind/score", "oracle/dice", "test/dice"]
@@ -105,6 +106,28 @@ def test_another_rule_shows_confirmations_only_where_it_chooses_the_same():
     assert (other.dice, other.provisional) == (pytest.approx(0.3), True)
     assert other.oracle.gap == pytest.approx(-0.5)
     assert board.selected_by == "blind/snd"
+
+
+def test_p_values_are_adjusted_for_all_pairs_of_rows():
+    runs, cases = [], []
+    random = np.random.default_rng(0)
+    for cell in range(4):
+        for seed in (1, 2, 3):
+            run = trial(0, cell=f"m{cell}-{seed}-")
+            runs.append({**run, "kind": "confirm", "cell": f"m{cell}", "seed": seed})
+            cases += [
+                {
+                    "key": run["key"], "case": subject, "subject": subject, "role": "target_test",
+                    "structure": "organ", "metric": "dice", "phase": "after",
+                    "value": 0.5 + 0.05 * cell + random.normal(0, 0.05),
+                }
+                for subject in "abcdefghij"
+            ]  # fmt: skip
+    rows = leaderboard(pd.DataFrame(runs), pd.DataFrame(cases)).tables[0].rows
+    compared = [statistics.compare(row.by_seed, rows[0].by_seed) for row in rows[1:]]
+    expected = statistics.holm([one.p for one in compared], of=6)
+    assert [row.against_first.p_holm for row in rows[1:]] == pytest.approx(expected)
+    assert min(expected) < 1
 
 
 def test_a_choice_with_target_labels_is_marked():

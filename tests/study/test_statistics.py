@@ -52,6 +52,7 @@ def test_a_lucky_seed_is_no_merit():
     steady = {name: {seed: v + 0.05 for seed, v in of.items()} for name, of in base.items()}
     by_luck, by_merit = statistics.compare(lucky, base), statistics.compare(steady, base)
     assert by_luck.difference == pytest.approx(by_merit.difference)
+    assert by_luck.p > 0.1
     assert statistics.verdict(by_luck, by_luck.p) == "not distinguishable"
     assert statistics.verdict(by_merit, by_merit.p) == "better"
 

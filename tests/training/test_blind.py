@@ -124,3 +124,26 @@ def test_labels_of_the_target_are_never_opened(make_method, data, monkeypatch):
     allowed = {*data.split.roles["source_train"], *data.split.roles["source_val"]}
     assert opened
     assert set(opened) <= allowed
+
+
+def test_validators_see_what_the_method_and_its_source_segmenter_make(make_method, data):
+    method = make_method("dam").eval()
+    with torch.no_grad():
+        for parameter in method.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    scorer = BlindScorer(method, data, CPU, images=3, seed=0)
+    probe = scorer._probe(0)
+    with torch.no_grad():
+        adapted = method.segment(probe.images).softmax(dim=1)
+        started = method.segment_source(probe.validation.images).softmax(dim=1)
+    torch.testing.assert_close(probe.probabilities, adapted)
+    torch.testing.assert_close(probe.seen_validation.probabilities, started)
+    assert not torch.equal(method.segment(probe.validation.images).softmax(dim=1), started)
+    assert probe.translate is None
+
+
+def test_validators_see_translated_images_of_methods_that_translate(make_method, data):
+    method = make_method("no_adaptation")
+    method.translate = lambda image: 2 * image
+    probe = BlindScorer(method, data, CPU, images=9, seed=0)._probe(0)
+    assert torch.equal(probe.translate(probe.images), 2 * probe.images)

@@ -10,9 +10,10 @@ from probes import boxes, certain, labelled, looking, score, thresholding
 from scipy.spatial.distance import jensenshannon
 
 from uda_study import plugins
-from uda_study.validator import Probe, Validator
+from uda_study.validator import Labelled, Probe, Validator
 from uda_study.validators._frechet import frechet_distance
 from uda_study.validators._importance import density_ratio, weighted_risk
+from uda_study.validators.shape_fd import _shape
 
 RIGHT = thresholding(50)
 NOTHING = certain(lambda images: torch.zeros_like(images[:, 0]))
@@ -74,15 +75,18 @@ def test_sizes_are_in_units_of_the_mean_size():
     assert half == pytest.approx(-(256 - 64) / 256)
 
 
-def test_components_and_axes_are_part_of_a_shape():
-    def in_two(images):
-        cut = (images[:, 0] > 2).clone()
-        cut[:, 10:11] = False
-        return cut
+def test_a_shape_is_size_pieces_axes_and_place():
+    mask = np.zeros((20, 20), bool)
+    mask[4:8, 2:10] = True
+    assert _shape(mask).tolist() == pytest.approx([32, 1, 2, 5.5, 5.5])
+    mask[15, 15] = True
+    assert _shape(mask)[:2].tolist() == [33, 2]
+    assert _shape(np.zeros((4, 5, 6), bool)).tolist() == [0] * 6
 
-    training = labelled(boxes(2))
-    whole = score("shape_fd", RIGHT, training=training)
-    assert score("shape_fd", certain(in_two), training=training) < whole - 0.05
+
+def test_where_nothing_is_found_nor_known_the_atlas_is_worst():
+    nothing = labelled(torch.zeros(3, 1, 24, 24))
+    assert score("atlas_l1", NOTHING, training=nothing) == -1
 
 
 def test_classes_that_are_used_alike_are_rewarded_however_wrong():
@@ -93,6 +97,31 @@ def test_classes_that_are_used_alike_are_rewarded_however_wrong():
     assert score("infomax", NOTHING) == pytest.approx(0)
     assert score("bnm", left) == pytest.approx(1)
     assert score("bnm", NOTHING) == pytest.approx(1 / math.sqrt(2))
+
+
+def test_information_is_the_entropy_of_the_mean_less_the_mean_entropy():
+    p = probes.probe(thresholding(0.3)).probabilities.double().numpy()
+    p = np.moveaxis(p, 1, -1).reshape(-1, 2)
+
+    def entropy(q):
+        return -(q * np.log2(q)).sum(axis=-1)
+
+    expected = entropy(p.mean(axis=0)) - entropy(p).mean()
+    assert score("infomax", thresholding(0.3)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_density_is_the_entropy_of_softened_cosines():
+    images = torch.rand(2, 1, 5, 6, generator=torch.Generator().manual_seed(0)) * 4
+    p = probes.probe(thresholding(1), images).probabilities.double().numpy()
+    rows = np.moveaxis(p, 1, -1).reshape(-1, 2)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    entropies = []
+    for i, row in enumerate(rows):
+        near = np.exp(np.delete(rows, i, axis=0) @ row / 0.05)
+        near /= near.sum()
+        entropies.append(-(near * np.log(near)).sum())
+    expected = np.mean(entropies) / np.log(len(rows) - 1)
+    assert score("snd", thresholding(1), images) == pytest.approx(expected, abs=1e-6)
 
 
 def test_nuclear_norm_equals_that_of_the_whole_matrix():
@@ -127,6 +156,8 @@ def test_features_alike_score_zero_and_others_below():
     assert score("feat_fd", RIGHT, **given) == pytest.approx(0, abs=1e-6)
     assert score("feat_fd", RIGHT, boxes(2, side=12), **given) < -0.1
     assert math.isnan(score("feat_fd", RIGHT))
+    of_another = looking(RIGHT, lambda images: pooled(images)[:, :1])
+    assert math.isnan(score("feat_fd", RIGHT, **given | {"look_source": of_another}))
 
 
 def test_the_distance_of_two_samples_is_that_of_normal_distributions():
@@ -146,6 +177,21 @@ def test_the_density_ratio_is_that_of_two_normal_distributions():
     assert density_ratio(source, target, rows).tolist() == pytest.approx(truth.tolist(), rel=0.15)
 
 
+def test_where_the_domains_cannot_be_told_apart_all_weights_are_one():
+    alike = torch.zeros(20, 3), torch.zeros(5, 3), torch.zeros(4, 3)
+    assert density_ratio(*alike).tolist() == pytest.approx([1.0] * 4)
+
+
+def test_the_risk_is_one_less_the_soft_dice_of_the_structures():
+    def alike(images):
+        return torch.zeros(len(images), 2)
+
+    given = {"look": looking(NOTHING, alike), "look_source": looking(NOTHING, alike)}
+    expected = -(1 - 1 / (8 * 8 + 1))
+    assert score("iwcv", NOTHING, **given) == pytest.approx(expected)
+    assert score("dev", NOTHING, **given) == pytest.approx(expected)
+
+
 def test_the_weighted_risk_counts_images_that_look_like_the_target():
     # Large boxes are segmented wrongly; a target of large boxes makes them count.
     def only_small(images):
@@ -161,8 +207,14 @@ def test_the_weighted_risk_counts_images_that_look_like_the_target():
 
 
 def test_the_control_variate_is_that_of_the_paper():
-    given = importance_probe(boxes(2, 12, side=9), torch.cat([boxes(2, 3), boxes(2, 3, side=11)]))
+    def only_small(images):
+        small = (images[:, 0] > 2).flatten(1).sum(dim=1) < 100
+        return (images[:, 0] > 2) & small[:, None, None]
+
+    validation = torch.cat([boxes(2, 3), boxes(2, 3, side=11)])
+    given = importance_probe(boxes(2, 12, side=9), validation, certain(only_small))
     weights, risks = (part.numpy() for part in weighted_risk(given))
+    assert abs(np.corrcoef(risks, weights)[0, 1]) > 0.1
     eta = -np.cov(risks, weights, bias=True)[0, 1] / np.var(weights)
     expected = -(risks.mean() + eta * weights.mean() - eta)
     assert plugins.load("validators", "dev", Validator)().score(given) == pytest.approx(expected)
@@ -183,9 +235,35 @@ def test_right_predictions_teach_a_classifier_that_is_right_at_home():
     assert score("rca", right, inverted, translate=lambda images: 4 - images) > 0.9
 
 
+def test_the_reverse_classifier_can_single_out_a_middle_brightness():
+    def striped(count):
+        images = torch.zeros(count, 1, 24, 24)
+        for n, image in enumerate(images):
+            image[0, 4 + n : 10 + n] = 2
+            image[0, 12 + n : 20] = 4
+        return images
+
+    def middle(images):
+        return (images[:, 0] - 2).abs() < 1
+
+    images = striped(3)
+    training = Labelled(images, middle(images).long())
+    assert score("rca", certain(middle), images, training=training) > 0.85
+
+
 def test_source_dice_is_of_the_segmenter_that_was_started_from():
     assert score("source", NOTHING, look_source=looking(RIGHT)) == 1
     assert score("source", RIGHT, look_source=looking(NOTHING)) == 0
+
+
+def test_source_dice_is_of_validation_images_and_labels():
+    def only_small(images):
+        small = (images[:, 0] > 2).flatten(1).sum(dim=1) < 100
+        return (images[:, 0] > 2) & small[:, None, None]
+
+    large = labelled(boxes(2, side=12))
+    assert score("source", certain(only_small), training=large) == 1
+    assert score("source", certain(only_small), validation=large) == 0
 
 
 def test_the_latest_of_two_checkpoints_wins():

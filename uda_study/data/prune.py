@@ -59,14 +59,14 @@ def plan_pruning(
     now = time.time() if now is None else now
     kept: list[Entry] = []
     freed: list[Entry] = []
-    total, full = 0, False
+    total = 0
     for entry in sorted(_entries(cache), key=lambda entry: entry.used, reverse=True):
         age = now - entry.used
         if entry.folder.name.startswith("."):
             (freed if age > _ABANDONED_SECONDS else kept).append(entry)
             continue
         total += entry.bytes
-        full = full or (keep is not None and total > keep)
+        full = keep is not None and total > keep
         old = older_than is not None and age > older_than
         (freed if full or old else kept).append(entry)
     return Pruning(tuple(kept), tuple(freed))

@@ -141,7 +141,6 @@ class BlindScorer:
             features: list[Tensor] = []
             with _head_inputs(self.method) as latest, torch.inference_mode():
                 for part in images.split(_IMAGES_AT_ONCE):
-                    latest.clear()
                     logits.append(segment(part).float())
                     features += latest
             means = torch.cat(features) if features else None
