@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 
-from uda_study.metrics.js import BINS, pairwise
+from uda_study.data.divergence import BINS, pairwise
 
 IMAGES = 60
 REPEATS = 5

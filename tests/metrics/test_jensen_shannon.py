@@ -7,16 +7,10 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 
 from uda_study import plugins
+from uda_study.data.divergence import BINS, common_edges, excess, histograms, pairwise
 from uda_study.errors import InputError
 from uda_study.metric import ImageMetric
-from uda_study.metrics.js import (
-    BINS,
-    JensenShannon,
-    common_edges,
-    excess,
-    histograms,
-    pairwise,
-)
+from uda_study.metrics.js import JensenShannon
 
 Images = list[NDArray[np.float32]]
 counts = arrays.arrays(np.int64, (4, 9), elements=st.integers(0, 20)).map(

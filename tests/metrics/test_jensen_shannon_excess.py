@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uda_study.metrics.js import common_edges, excess, histograms
+from uda_study.data.divergence import common_edges, excess, histograms
 from uda_study.metrics.js_excess import JensenShannonExcess
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from uda_study.metrics.js import JensenShannon, common_edges, histograms
+from uda_study.data.divergence import common_edges, histograms
+from uda_study.metrics.js import JensenShannon
 from uda_study.metrics.js_excess import JensenShannonExcess
 from uda_study.metrics.js_within import JensenShannonWithin
 

@@ -30,7 +30,7 @@ from uda_study.data.limits import (
 from uda_study.data.stack import Geometry, Stack, stack_of
 from uda_study.errors import InputError
 
-_SUFFIXES = (".dcm", ".ima")
+SUFFIXES = (".dcm", ".ima")
 _GEOMETRY = (
     "SeriesInstanceUID", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
     "PhotometricInterpretation", "BitsAllocated", "ImagePositionPatient",
@@ -67,7 +67,7 @@ def decode_dicom(folder: Path, where: str) -> tuple[NDArray[np.float32], Stack]:
     `InputError` unless the folder holds one complete series of single-frame grey slices, evenly
     spaced, whose pixels can be decoded; sizes are judged before any pixel is.
     """
-    files = members(folder, where, _SUFFIXES)
+    files = members(folder, where, SUFFIXES)
     headers: list[_Header] = []
     for number, file in enumerate(files, 1):
         place = f"{where}, file {number} of {len(files)}"

@@ -51,9 +51,19 @@ def robust_z(values: ArrayLike, least: float = 0.0) -> NDArray[np.float64]:
     [1.3, 0.7, 0.0, 0.7, 18.2]
     """
     values = np.asarray(values, np.float64)
-    away = np.abs(values - np.median(values))
-    spread = max(1.4826 * float(np.median(away)), least)
+    middle, spread = robust_spread(values, least)
+    away = np.abs(values - middle)
     return away / spread if spread > 0 else np.where(away > 0, np.inf, 0.0)
+
+
+def robust_spread(values: ArrayLike, least: float = 0.0) -> tuple[float, float]:
+    """Return the median and 1.4826 times the median distance from it, which is at least ``least``.
+
+    The factor makes it the standard deviation of a normal distribution.
+    """
+    values = np.asarray(values, np.float64)
+    middle = float(np.median(values))
+    return middle, max(1.4826 * float(np.median(np.abs(values - middle))), least)
 
 
 def _grids(domain: Sequence[CaseFacts]) -> Iterator[Remark]:

@@ -30,6 +30,7 @@ from uda_study.study.cells import (
     study_id,
 )
 from uda_study.study.model import StudySpec
+from uda_study.study.rules import RANK_AVERAGE
 from uda_study.study.source import SourcedStudy
 from uda_study.study.space import space_of
 from uda_study.study.trial import Cell, TrialSpec
@@ -168,7 +169,7 @@ def _supported(
 def _tags(spec: StudySpec, data: Mapping[tuple[str, int], TaskData]) -> dict[str, str]:
     return {
         "dataset": spec.data.dataset,
-        "selection": spec.metric if spec.metric.startswith("oracle/") else "blind/rank_avg",
+        "selection": spec.metric if spec.metric.startswith("oracle/") else RANK_AVERAGE,
         "protocol": ",".join(sorted({d.split.protocol for d in data.values()})),
         "seeds": ",".join(map(str, spec.confirm.seeds)),
         "git_commit": git_commit(),

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from uda_study.data.divergence import common_edges, histograms, pairwise, to_others
 from uda_study.metric import ImageMetric
-from uda_study.metrics.js import common_edges, histograms, pairwise, to_others
 
 
 class JensenShannonExcess(ImageMetric):
     """Jensen-Shannon divergence from the source beyond what images of one domain have, in bits.
 
     D(t, S) - [D(S, S) + D(t, T)] / 2 of one target image t, with D the mean divergence over pairs
-    and no image paired with itself; the mean over t is `uda_study.metrics.js.excess` of the two
-    domains. 0 means that they differ no more than images within one. The bins raise all terms
+    and no image paired with itself; the mean over t is `uda_study.data.divergence.excess` of the
+    two domains. 0 means that they differ no more than images within one. The bins raise all terms
     alike, so it depends on them less than the divergence itself. NaN where a domain has a single
     image.
     """

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from uda_study.data.divergence import common_edges, histograms, to_others
 from uda_study.metric import ImageMetric
-from uda_study.metrics.js import common_edges, histograms, to_others
 
 
 class JensenShannonWithin(ImageMetric):

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from uda_study.metrics.js import BINS, common_edges, histograms, pairwise, to_others
+from uda_study.data.divergence import BINS, common_edges, histograms, pairwise, to_others
 from uda_study.report import style
 from uda_study.report.legend import Entry, Legend
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from uda_study.data.outliers import robust_spread
+
 ENOUGH = 8
 """From how many segmentations on one is compared with the others."""
 
@@ -24,8 +26,6 @@ UNSURE = 0.7
 
 # The deviation of the logarithm of volumes is taken to be at least this: 5 % are no difference.
 _LEAST_DEVIATION = 0.05
-# Makes the median absolute deviation of a normal distribution its standard deviation.
-_NORMAL = 1.4826
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,7 @@ class _Spread:
 
     def __init__(self, column: Sequence[Structure]) -> None:
         self.logs = [math.log(each.millilitres) for each in column if each.millilitres > 0]
-        self.middle = median(self.logs) if self.logs else 0.0
-        absolute = [abs(value - self.middle) for value in self.logs]
-        spread = _NORMAL * median(absolute) if absolute else 0.0
-        self.deviation = max(spread, _LEAST_DEVIATION)
+        self.middle, self.deviation = robust_spread(self.logs or [0.0], _LEAST_DEVIATION)
         self.usual_components = median(each.components for each in column)
         self.enough = len(column) >= ENOUGH
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from uda_study.data.divergence import PERCENTILES
 from uda_study.data.patches import centred_start, cut
 from uda_study.data.prepare import PreparedCase
 from uda_study.nets.domain_autoencoder import REDUCTION, DomainAutoencoder
@@ -27,7 +28,6 @@ LARGEST_EDGE = 128
 """Larger planes are scaled down to it."""
 MOST_PLANES = 512
 """Of one domain, on which the autoencoder is trained; spread evenly over its cases and slices."""
-PERCENTILES = (0.1, 99.9)
 
 
 class PlaneFeatures:

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from uda_study.data.divergence import PERCENTILES
 from uda_study.data.prepare import PreparedCase
 from uda_study.data.store import open_array
 from uda_study.data.windows import translate_volume
 from uda_study.method import Method, Restores, Translates
 from uda_study.metric import ImageMetric, Metric, SetMetric, TranslationMetric
-from uda_study.training.features import PERCENTILES, PlaneFeatures
+from uda_study.training.features import PlaneFeatures
 from uda_study.training.stage_cache import StageCache
 from uda_study.training.task_data import TaskData
 from uda_study.training.translation import Volume

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from uda_study.data import dicom
 from uda_study.errors import InputError, Problem
 
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".png", ".mha", ".mhd")
 
-_DICOM_ENDINGS = (".dcm", ".ima")
 # What stands in a DICOM file, and after how many bytes.
 _DICOM_MARK, _BEFORE_MARK = b"DICM", 128
 _SHOWN = 4
@@ -165,7 +165,7 @@ def _is_dicom(folder: Path) -> bool:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.is_file():
             continue
-        if path.suffix.lower() in _DICOM_ENDINGS:
+        if path.suffix.lower() in dicom.SUFFIXES:
             return True
         if _ending(path) is None:
             with path.open("rb") as file:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
+from uda_study.data.divergence import common_edges, histograms, pairwise
 from uda_study.validator import Probe, Validator
-
-BINS = 64
-CLIPPED = 0.001
 
 
 class Intensities(Validator):
@@ -33,26 +32,11 @@ class Intensities(Validator):
 
 
 def _divergence(images: Tensor, source: Tensor, before: Tensor) -> float:
-    pool = torch.cat([source.flatten(), before.flatten()]).double().sort().values
-    ends = (int(CLIPPED * (len(pool) - 1)), int((1 - CLIPPED) * (len(pool) - 1)))
-    low, high = (float(pool[end]) for end in ends)
-    if low == high:
-        return 0.0
-    mine, theirs = (_histograms(part, low, high) for part in (images, source))
-    mixed = _entropy((mine[:, None] + theirs[None]) / 2)
-    apart = mixed - (_entropy(mine)[:, None] + _entropy(theirs)[None]) / 2
-    return float(apart.clamp(0, 1).mean())
+    mine, theirs, reference = (_voxels(part) for part in (images, source, before))
+    edges = common_edges(theirs, reference)
+    return float(pairwise(histograms(mine, edges), histograms(theirs, edges)).mean())
 
 
-def _histograms(images: Tensor, low: float, high: float) -> Tensor:
-    """Return the share of each image's voxels per bin, ``(N, BINS)``."""
-    rows = [
-        torch.histc(image.double().cpu().clamp(low, high), BINS, low, high) / image.numel()
-        for image in images
-    ]
-    return torch.stack(rows)
-
-
-def _entropy(shares: Tensor) -> Tensor:
-    entropy: Tensor = torch.special.entr(shares).sum(dim=-1) / torch.log(torch.tensor(2.0))
-    return entropy
+def _voxels(images: Tensor) -> list[NDArray[np.float32]]:
+    """Return the voxels of each of the images ``(N, *S)``."""
+    return list(images.float().cpu().flatten(1).numpy())
