@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 HOME_DIR ?= uda-study-data
 
-.PHONY: install demo test check unit lint clean
+.PHONY: install demo claims test check unit lint clean
 
 install: $(INSTALLED)
 
@@ -17,6 +17,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: install
 	$(BIN)/uda-study run search_spaces/dam_depth.yaml --home $(HOME_DIR)
+
+# In a home of its own, made anew: what was trained before tells nothing of the code of today.
+claims: install
+	rm -rf $(HOME_DIR)-claims
+	$(BIN)/uda-study claims run --gate --home $(HOME_DIR)-claims
 
 test: install
 	$(BIN)/python -m pytest --doctest-modules uda_study

@@ -25,17 +25,24 @@ SETTINGS = ((2, 12, 3), (5, 12, 3), (5, 20, 5), (10, 20, 5))
 LUCK = (0.0, 0.01, 0.03)
 
 
-def study(
-    random: np.random.Generator, methods: int, subjects: int, seeds: int, luck: float, effect: float
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the tables of runs and cases; the first method is better by ``effect``."""
-    values = (
+def simulated(
+    random: np.random.Generator, methods: int, subjects: int, seeds: int, luck: float
+) -> np.ndarray:
+    """Return the Dice ``(methods, subjects, seeds)`` of equally good methods."""
+    return (
         0.7
         + random.normal(0, 0.1, (1, subjects, 1))
         + random.normal(0, 0.05, (methods, subjects, 1))
         + random.normal(0, luck, (methods, 1, seeds))
         + random.normal(0, 0.02, (methods, subjects, seeds))
     )
+
+
+def study(
+    random: np.random.Generator, methods: int, subjects: int, seeds: int, luck: float, effect: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tables of runs and cases; the first method is better by ``effect``."""
+    values = simulated(random, methods, subjects, seeds, luck)
     values[0] += effect
     runs, cases = [], []
     for method, seed in product(range(methods), range(seeds)):

@@ -39,7 +39,7 @@ def predict(call, tmp_path, monkeypatch):
     def run(method, *words):
         monkeypatch.setattr("uda_study.training.package.plugins.load", lambda *_: method)
         # A model's folder needs no database, and making one takes a second.
-        monkeypatch.setattr("uda_study.tracking.store.open_store", lambda _: None)
+        monkeypatch.setattr("uda_study.api.models.open_store", lambda _: None)
         preprocessing = Preprocessing(labels={"box": (1,)})
         config = ModelConfig(
             method="inverting", hyper={}, task=TASK, adjacent_slices=1,

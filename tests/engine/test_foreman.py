@@ -3,7 +3,7 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 from simulation import STEPS, make_queue, scores_of
 
-from uda_study.engine.journal import Finished, Journal, Reported, Started
+from uda_study.engine.journal import Failed, Finished, Journal, Reported, Started
 from uda_study.engine.trial import write_result
 from uda_study.engine.tuning import Foreman, QueueScheduler, QueueSearcher
 from uda_study.study.trial import TrialResult, TrialSpec
@@ -90,20 +90,34 @@ def test_a_failed_training_stops_the_study_and_is_not_journalled(foreman):
     tune.leave(spec, "failed")
     tune.searcher.on_trial_complete(trial_id)
     assert foreman.halt == "failed"
-    assert foreman.failure.key == spec.key
+    assert [failure.key for failure in foreman.failures] == [spec.key]
     assert foreman.log.finished[spec.key].status == "failed"
     assert tune.begin() is Searcher.FINISHED
     assert not any(isinstance(event, Finished) for event in foreman.journal.events())
     again = make_queue()
     again.replay(foreman.journal.events())
     assert again.next() == spec
+    assert list(again.failures) == [spec.key]
+
+
+def test_all_that_fail_before_the_study_stops_are_named(foreman):
+    tune = Tune(foreman)
+    begun = [tune.begin(), tune.begin()]
+    for trial_id, spec in begun:
+        tune.leave(spec, "failed")
+        tune.searcher.on_trial_complete(trial_id)
+    assert [failure.key for failure in foreman.failures] == [spec.key for _, spec in begun]
+    assert {event.key for event in foreman.journal.events() if isinstance(event, Failed)} == {
+        spec.key for _, spec in begun
+    }
 
 
 def test_a_process_that_died_too_often_is_a_failure(foreman):
     tune = Tune(foreman)
     trial_id, _ = tune.begin()
     tune.searcher.on_trial_complete(trial_id, error=True)
-    assert (foreman.halt, foreman.failure.message) == ("failed", "its process died too often")
+    (failure,) = foreman.failures
+    assert (foreman.halt, failure.message) == ("failed", "its process died too often")
 
 
 def test_what_an_interruption_cuts_off_is_neither_finished_nor_failed(foreman):
@@ -112,7 +126,7 @@ def test_what_an_interruption_cuts_off_is_neither_finished_nor_failed(foreman):
     tune.report(trial_id, 2, {"blind/score": 0.5})
     foreman.halt = "interrupted"
     tune.searcher.on_trial_complete(trial_id)
-    assert foreman.failure is None
+    assert foreman.failures == []
     assert foreman.log.finished == {}
     assert tune.begin() is Searcher.FINISHED
     again = make_queue()

@@ -52,9 +52,11 @@ def test_other_settings_are_refused_by_name(write):
     before = (folder / "study.yaml").read_bytes()
     with pytest.raises(InputError) as raised:
         write(search__num_samples=9, metric="blind/entropy")
-    (problem,) = raised.value.problems
-    assert problem.where == "study tiny-1"
-    assert problem.value == "metric, search.num_samples"
+    metric, samples = raised.value.problems
+    assert metric.where.startswith("study tiny-1 study.yaml:")
+    assert metric.where.endswith(" metric")
+    assert metric.value == '"blind/score" -> "blind/entropy"'
+    assert (samples.where.split()[-1], samples.value) == ("search.num_samples", "4 -> 9")
     assert (folder / "study.yaml").read_bytes() == before
 
 

@@ -18,7 +18,7 @@ from uda_study.training.trainer import Trainer
 CPU = torch.device("cpu")
 FILES = {
     "cases.csv", "curves.csv", "curves.png", "overlays.png", "model", "result.json",
-    "round_trip.json",
+    "round_trip.json", "labels.json",
 }  # fmt: skip
 BLIND = {"blind/entropy", "blind/entropy_fg", "blind/consistency"}
 

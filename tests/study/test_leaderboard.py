@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from uda_study.study import statistics
 from uda_study.study.board import Leaderboard, Row
 from uda_study.study.leaderboard import leaderboard
-from uda_study.study.leaderboard_text import table_views, to_csv, to_json, to_markdown
+from uda_study.study.leaderboard_json import to_csv, to_json
+from uda_study.study.leaderboard_text import table_views, to_markdown
 
 SUBJECTS = tuple("abcdefgh")
 
@@ -56,8 +58,9 @@ class Study:
             }
         )  # fmt: skip
 
-    def board(self, by: str = "cell") -> Leaderboard:
-        return leaderboard(pd.DataFrame(self.runs), pd.DataFrame(self.cases), by)  # type: ignore[arg-type]
+    def board(self, by: str = "cell", select: str | None = None) -> Leaderboard:
+        runs, cases = pd.DataFrame(self.runs), pd.DataFrame(self.cases)
+        return leaderboard(runs, cases, by, select)  # type: ignore[arg-type]
 
 
 def blind(value: float, oracle: float = 0.0) -> dict[str, float]:
@@ -141,7 +144,7 @@ def test_the_second_is_compared_with_the_first_by_subject(study: Study):
     against = second.against_first
     assert against is not None
     assert against.difference == pytest.approx(-RISE.mean())
-    assert against.p_holm == pytest.approx(2 / 2**8)
+    assert against.p_holm == statistics.compare(second.by_seed, first.by_seed).p
     assert against.verdict == "worse"
 
 
@@ -163,6 +166,8 @@ def test_a_study_in_progress_shows_its_chosen_search_trial_as_provisional(study:
     first, second, *_ = rows(study.board())
     assert first.provisional
     assert second.provisional
+    assert (first.rank, second.rank) == (1, 2)
+    assert (first.verdict, second.verdict) == ("provisional", "provisional")
     assert second.dice == pytest.approx(BASE.mean() - 0.1)
     assert "provisional" in to_markdown(study.board())
 

@@ -7,7 +7,8 @@ import pytest
 
 from uda_study.study.board import Leaderboard
 from uda_study.study.leaderboard import leaderboard
-from uda_study.study.leaderboard_text import table_views, to_csv, to_json
+from uda_study.study.leaderboard_json import to_csv, to_json
+from uda_study.study.leaderboard_text import table_views
 
 COLUMNS = ["key", "subject", "case", "structure", "metric", "phase", "value"]
 RUN = {

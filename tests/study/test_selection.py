@@ -3,7 +3,12 @@ import random
 
 import pytest
 
-from uda_study.study.selection import choose, choose_oracle, ranking, ranking_by
+from uda_study.study import rules
+from uda_study.study.selection import ranking, ranking_by
+
+
+def choose(trials):
+    return rules.choose(rules.RANK_AVERAGE, trials)
 
 
 def trial(number: int, entropy: float, fg: float, consistency: float, **others: object):
@@ -63,5 +68,5 @@ def test_the_oracle_chooses_by_validation_labels():
         trial(2, -0.9, -0.9, 0.1),
     ]
     assert choose(trials) == "t0"
-    assert choose_oracle(trials) == "t1"
+    assert rules.choose(rules.ORACLE, trials) == "t1"
     assert ranking_by(trials, "oracle/dice") == ["t1", "t0"]

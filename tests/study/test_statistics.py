@@ -57,6 +57,24 @@ def test_a_lucky_seed_is_no_merit():
     assert statistics.verdict(by_merit, by_merit.p) == "better"
 
 
+def test_a_large_difference_on_six_subjects_is_one_among_many_methods_too():
+    noise = np.random.default_rng(0).normal(0, 0.01, (2, 6, 3))
+    good, bad = (
+        {f"s{i}": {k: float(mean + of[i, k]) for k in range(3)} for i in range(6)}
+        for mean, of in zip((0.7, 0.1), noise, strict=True)
+    )
+    found = statistics.compare(good, bad)
+    assert found.signed_rank == pytest.approx(0.03125)
+    (adjusted,) = statistics.holm([found.p], of=66)
+    assert statistics.verdict(found, adjusted) == "better"
+
+
+def test_a_difference_that_one_subject_makes_is_not_called_one():
+    # The t test finds it; of the six ranks, two say the contrary.
+    found = statistics.Comparison(6, 0.2, (0.01, 0.39), 0.04, 0.2, signed_rank=0.16)
+    assert statistics.verdict(found, 0.04) == "not distinguishable"
+
+
 def test_methods_are_paired_by_subject():
     first = {"a": {0: 0.9}, "b": {0: 0.5}, "only": {0: 0.1}}
     comparison = statistics.compare(first, {"b": {0: 0.4}, "a": {0: 0.7}})

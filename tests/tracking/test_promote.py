@@ -21,6 +21,7 @@ from uda_study.tracking.store import open_store
 from uda_study.training.package import load_package, save_package, verify_package
 
 REQUEST = Request("toy-1", CELL.key, "cardiac-mr2ct")
+PROMOTABLE = {"seeds": "0,1,2", "checks": "5 passed"}
 
 
 class Promoted:
@@ -30,10 +31,13 @@ class Promoted:
         self.home, self.folder = home, folder
         self.client: MlflowClient = open_store(home)
 
-    def run(self, study: str = "toy-1", dice: float = 0.7, **tags: str) -> None:
+    def run(self, study: str = "toy-1", dice: float = 0.7, bound: float = 0.3, **tags: str) -> None:
         log = MlflowRunLog(self.home, supervision=lambda _: "images")
-        log.open(study, self.folder, [CELL], {**TAGS, **tags})
-        for seed in (0, 1):
+        log.open(study, self.folder, [CELL], {**TAGS, **PROMOTABLE, **tags})
+        lower = spec(kind="baseline", method="no_adaptation", cell="no_adaptation", study=study)
+        log.trial_started(lower, {})
+        log.trial_finished(lower, result(lower), write_trial(self.folder, lower, bound))
+        for seed in range(int(tags.get("confirmed", "3"))):
             one = spec(kind="confirm", seed=seed, study=study)
             place = write_trial(self.folder, one, dice)
             config = CONFIG.model_copy(update={"study": study, "trial": one.key})
@@ -60,7 +64,7 @@ def test_the_confirmed_training_with_the_best_blind_score_is_promoted(store: Pro
     promotion = store.promote()
     assert promotion.passed, promotion.gates
     assert (promotion.version, promotion.previous) == (1, None)
-    assert promotion.trial == spec(kind="confirm", seed=1).key
+    assert promotion.trial == spec(kind="confirm", seed=2).key
     version = find_version(store.client, "cardiac-mr2ct@champion")
     assert version.tags[DIGEST] == promotion.digest
     assert version.description == promotion.card
@@ -68,14 +72,16 @@ def test_the_confirmed_training_with_the_best_blind_score_is_promoted(store: Pro
     method, config = load_package(package)
     assert config.trial == promotion.trial
     image = torch.ones(1, 1, 8, 8)
-    assert torch.equal(method.segment(image), make_method(1).segment(image))
+    assert torch.equal(method.segment(image), make_method(2).segment(image))
     assert resolve_model(store.client, "models:/cardiac-mr2ct/1") == package
     assert resolve_model(store.client, str(package)) == package
 
 
 def test_the_card_states_scores_limits_and_gates(store: Promoted):
     card = store.promote().card
-    for expected in ("Not a medical device", "| dice | 0.700 |", "2 of 2 seeds", "no test can"):
+    for expected in ("Not a medical device", "| dice | 0.700 |", "3 of 3 seeds", "no test can",
+        "no_adaptation (lower bound) |", "not of this one", "passed: leak checks (5 passed)",
+    ):  # fmt: skip
         assert expected in card
     assert "passed: clean git" in card
 
@@ -115,7 +121,9 @@ def test_a_dry_run_registers_nothing(store: Promoted):
     ("tags", "gate"),
     [
         ({"selection": "oracle/dice"}, "unsupervised selection"),
-        ({"seeds": "0,1,2"}, "confirmed seeds"),
+        ({"seeds": "0,1,2,3"}, "confirmed seeds"),
+        ({"seeds": "0,1", "confirmed": "2"}, "confirmed seeds"),
+        ({"checks": ""}, "leak checks"),
         ({"git_commit": "abc-dirty"}, "clean git"),
     ],
 )
@@ -150,10 +158,21 @@ def test_a_worse_model_does_not_replace_the_champion(store: Promoted):
     assert store.holder("champion") == 1
 
 
-def test_models_of_other_data_are_not_compared(store: Promoted):
+def test_a_champion_that_cannot_be_compared_is_replaced_for_a_reason_alone(store: Promoted):
     store.promote()
-    store.run("toy-2", dice=0.5, data_sha="other")
-    assert store.promote(study="toy-2").version == 2
+    store.run("toy-2", dice=0.8, data_sha="other")
+    held_back = store.promote(study="toy-2")
+    (failed,) = [gate for gate in held_back.gates if not gate.passed]
+    assert "cannot be compared: the champion was trained on other data" in failed.detail
+    assert (held_back.version, store.holder("champion")) == (None, 1)
+    assert store.promote(study="toy-2", force="the new scanner").version == 2
+
+
+def test_a_model_that_does_worse_than_no_adaptation_is_held_back(store: Promoted):
+    store.run("toy-2", bound=0.8)
+    (failed,) = [gate for gate in store.promote(study="toy-2").gates if not gate.passed]
+    assert failed.name == "not worse than no adaptation"
+    assert failed.detail.startswith("-0.100 Dice")
 
 
 def test_an_unknown_cell_names_the_nearest(store: Promoted):
@@ -231,7 +250,7 @@ class TestATamperedModelIsRefused:
 
     def test_its_gates_are_on_record(self, registered: Path):
         gates = json.loads((registered / "gates.json").read_text())
-        assert len(gates) == 5
+        assert len(gates) == 7
         assert all(gate["passed"] for gate in gates)
 
 

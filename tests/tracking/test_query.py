@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sqlalchemy import column, table
 from toy_study import result, spec, write_trial
 
-from uda_study.errors import InputError
+from uda_study.errors import InputError, StoreError
 from uda_study.study.leaderboard import leaderboard
+from uda_study.tracking import query
 from uda_study.tracking import study_runs as pages
 from uda_study.tracking.log import MlflowRunLog
 from uda_study.tracking.query import (
@@ -52,6 +54,64 @@ def test_what_was_logged_comes_back_as_a_table(home: Path, folder: Path, make_lo
     assert set(cases["key"]) == set(frame["key"][:3])
 
 
+def finished(folder: Path, log: MlflowRunLog) -> None:
+    """Log trainings of all kinds and endings."""
+    for number, status in enumerate(("complete", "pruned", "diverged", "failed")):
+        one = spec(number)
+        log.trial_started(one, {"lr": 0.1 * number, "name": "3"})
+        log.trial_reported(one, 1, {"blind/score": 0.2})
+        scores = {"blind_score": float("nan") if number == 1 else 0.4, "test_dice": 0.7}
+        log.trial_finished(one, result(one, status, **scores), write_trial(folder, one))
+    one = spec(kind="confirm", seed=1)
+    log.trial_started(one, {"lr": 0.5})
+    log.trial_finished(one, result(one, test_dice=0.5, cost_x=1.0), write_trial(folder, one))
+    log.trial_started(spec(9), {})
+    log.close("interrupted")
+
+
+@pytest.mark.parametrize("scores", [None, ("test/dice",)])
+def test_a_database_that_is_read_directly_gives_what_the_client_gives(
+    home: Path, folder: Path, make_log: Make, monkeypatch: pytest.MonkeyPatch, scores: object
+):
+    finished(folder, make_log())
+    client = open_store(home)
+    client.delete_run(str(study_runs(client, "toy-1")["run_id"].iloc[-1]))
+    read = study_runs(client, "toy-1", scores)  # type: ignore[arg-type]
+    monkeypatch.setattr(query, "SqlAlchemyStore", type("AnotherStore", (), {}))
+    asked = study_runs(client, "toy-1", scores)  # type: ignore[arg-type]
+    pd.testing.assert_frame_equal(read, asked)
+    assert len(read) == 5
+
+
+def test_of_named_scores_only_those_and_the_one_that_selects_are_read(
+    home: Path, folder: Path, make_log: Make
+):
+    finished(folder, make_log())
+    frame = study_runs(open_store(home), "toy-1", ["test/dice"])
+    assert list(frame.columns) == [*RUN_COLUMNS, "blind/score", "test/dice"]
+    by_kind = frame.groupby("kind")["params"].agg(set)
+    assert by_kind["search"] == {"{}"}
+    assert by_kind["confirm"] == {'{"lr": 0.5}'}
+
+
+def test_values_of_one_metric_can_be_had_alone(home: Path, folder: Path, make_log: Make):
+    finished(folder, make_log())
+    client = open_store(home)
+    cases = cases_of(client, study_runs(client, "toy-1"), ("js",))
+    assert set(cases["metric"]) == {"js"}
+    assert len(cases) == 5 * 2
+
+
+def test_a_database_that_breaks_while_it_is_read_is_named(
+    home: Path, make_log: Make, monkeypatch: pytest.MonkeyPatch
+):
+    make_log()
+    client = open_store(home)
+    monkeypatch.setattr(query, "_TAG", table("gone", *map(column, query._OF_RUN)))
+    with pytest.raises(StoreError, match=r"mlflow\.db: no such table: gone"):
+        study_runs(client, "toy-1")
+
+
 def test_the_leaderboard_needs_nothing_else(home: Path, folder: Path, make_log: Make):
     log = make_log()
     for seed, dice in ((0, 0.6), (1, 0.8)):
@@ -75,6 +135,7 @@ def test_more_runs_than_a_page_are_all_read(
         log.trial_started(spec(number), {})
     log.close("complete")
     monkeypatch.setattr(pages, "PAGE", 3)
+    monkeypatch.setattr(query, "SqlAlchemyStore", type("AnotherStore", (), {}))
     assert len(study_runs(open_store(home), "toy-1")) == 7
 
 

@@ -9,6 +9,8 @@ import typer
 
 import uda_study
 from uda_study.cli import (
+    claims,
+    compare,
     data,
     doctor,
     evaluate,
@@ -18,6 +20,8 @@ from uda_study.cli import (
     plugin_lists,
     predict,
     promote,
+    report,
+    retry,
     run,
     status,
     ui,
@@ -37,14 +41,18 @@ app.command("validate")(validate.validate)
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("resume")(run.resume)
+app.command("retry")(retry.retry)
 app.command("evaluate")(evaluate.evaluate)
 app.command("status")(status.status)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("report")(report.report)
+app.command("compare")(compare.compare)
 app.command("promote")(promote.promote)
 app.command("predict")(predict.predict)
 app.command("ui")(ui.ui)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app)
+app.add_typer(claims.app)
 for kind in plugin_lists.KINDS:
     app.command(kind)(plugin_lists.command(kind))
 

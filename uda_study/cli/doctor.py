@@ -94,7 +94,7 @@ def _tracking(home: Path) -> str:
 
 
 def _study(file: Path) -> str:
-    from uda_study.cli.run import read
+    from uda_study.api.beginning import read
     from uda_study.study.cells import cells
 
-    return f"valid, {len(cells(read(file, [], smoke=False).spec))} cells"
+    return f"valid, {len(cells(read(file).spec))} cells"

@@ -11,7 +11,6 @@ import typer
 
 from uda_study.cli.console import FAILED, OK, Screen
 from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption
-from uda_study.errors import InputError
 
 if TYPE_CHECKING:
     from uda_study.engine.reevaluate import Evaluated
@@ -40,11 +39,10 @@ def evaluate(
 
     from uda_study import plugins
     from uda_study.cli.progress_view import counting
-    from uda_study.cli.run import read, study_file
     from uda_study.data.prune import in_use
     from uda_study.engine.job import Home
     from uda_study.engine.reevaluate import Wanted, reevaluate
-    from uda_study.engine.setup import prepare_study
+    from uda_study.engine.revisit import reopen
     from uda_study.metric import Metric
     from uda_study.tracking.evaluations import MlflowEvaluationLog
     from uda_study.training.evaluate import measured_metrics
@@ -52,16 +50,8 @@ def evaluate(
     for name in metrics:
         plugins.load("metrics", name, Metric)
     screen, place = Screen(quiet, as_json), Home(home.absolute())
-    file = study_file(place.path, study)
-    sourced = read(file, [], smoke=False)
     with counting(screen, "preparing images") as count:
-        prepared = prepare_study(sourced, place, count)
-    if prepared.id != file.parent.name:
-        raise InputError.of(
-            f"study {file.parent.name}",
-            "was begun by another version of uda-study, which took its settings otherwise",
-            remedy="evaluate it with that version",
-        )
+        prepared = reopen(place, study, count)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     names = tuple(dict.fromkeys(metrics)) or measured_metrics(prepared.spec.evaluation.metrics)
     folder = place.study(prepared.id)

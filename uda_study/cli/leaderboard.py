@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import io
+import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from uda_study.cli.console import Screen
-from uda_study.cli.options import HOME, HomeOption
+from uda_study.cli.options import HOME, HomeOption, QuietOption
+from uda_study.errors import InputError, Problem
+from uda_study.files import write_whole
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from uda_study.study.leaderboard import By, Leaderboard
+    from uda_study.study.leaderboard import Leaderboard
     from uda_study.study.leaderboard_text import TableView
     from uda_study.tracking._mlflow import MlflowClient
 
-Format = Literal["table", "csv", "md", "json"]
+Format = Literal["table", "csv", "md", "latex", "html", "json"]
+WIDTH = 240
+"""Of tables in files: none of their columns is cut."""
+ENDINGS: dict[str, Format] = {
+    ".txt": "table", ".csv": "csv", ".md": "md", ".tex": "latex", ".html": "html", ".json": "json",
+}  # fmt: skip
 
 
 def leaderboard(
@@ -27,7 +37,9 @@ def leaderboard(
     by: Annotated[
         Literal["method", "cell", "trial"], typer.Option("--by", help="What a row is.")
     ] = "cell",
-    style: Annotated[Format, typer.Option("--format", help="How it is written.")] = "table",
+    style: Annotated[
+        Format | None, typer.Option("--format", help="How it is written.", show_default="table")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     select: Annotated[
         str | None,
@@ -36,108 +48,143 @@ def leaderboard(
     price: Annotated[
         bool, typer.Option("--rules", help="Show what each rule would have chosen, and its price.")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write to a file, whose ending may give the format."),
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Draw the Dice of all cells as a PNG.")
     ] = None,
+    quiet: QuietOption = False,
     home: HomeOption = HOME,
 ) -> None:
     """Rank the cells of studies, one table per dataset, direction and supervision."""
-    from uda_study.study import leaderboard_text
+    kind = _format("json" if as_json else style, output, price)
+    from uda_study.tracking.boards import read_board
     from uda_study.tracking.store import open_store
 
     client = open_store(home.absolute())
-    screen = Screen(as_json=as_json or style == "json")
+    screen = Screen(quiet=quiet, as_json=kind == "json")
     if price:
-        _show_prices(screen, client, studies)
-        return
-    board = read_board(client, studies, by, select)
-    if picture is not None:
-        from uda_study.report.board import board_figure
-
-        board_figure(board).save(picture)
-        screen.note(f"written: {picture}")
-    written = {
-        "json": leaderboard_text.to_json,
-        "csv": leaderboard_text.to_csv,
-        "md": leaderboard_text.to_markdown,
-    }
-    kind = "json" if as_json else style
-    if kind == "table":
-        for view in leaderboard_text.table_views(board):
-            _print(screen, view)
+        written = _prices(client, studies, kind)
     else:
-        typer.echo(written[kind](board), nl=False)
+        board = read_board(client, studies, by, select)
+        if picture is not None:
+            from uda_study.report.board import board_figure
+
+            board_figure(board).save(picture)
+            screen.note(f"written: {picture}")
+        written = _board(board, kind)
+    if output is not None:
+        text = written if isinstance(written, str) else _plain(written)
+        write_whole(output, text)
+        screen.note(f"written: {output}")
+    elif isinstance(written, str):
+        typer.echo(written, nl=False)
+    else:
+        for view in written:
+            _print(screen.out, view)
 
 
 def show(screen: Screen, client: MlflowClient, study: str) -> None:
     """Print the leaderboard of one study."""
     from uda_study.study.leaderboard_text import table_views
+    from uda_study.tracking.boards import read_board
 
-    for view in table_views(read_board(client, [study], "cell")):
-        _print(screen, view)
-
-
-def read_board(
-    client: MlflowClient, studies: list[str], by: By, select: str | None = None
-) -> Leaderboard:
-    """Compute the leaderboard of the studies from what MLflow holds, and nothing else."""
-    from uda_study.study.leaderboard import leaderboard as compute
-    from uda_study.tracking.query import cases_of
-
-    runs = _runs(client, studies)
-    return compute(runs, cases_of(client, runs), by, select)
+    for view in table_views(read_board(client, [study])):
+        _print(screen.out, view)
 
 
-def _runs(client: MlflowClient, studies: list[str]) -> pd.DataFrame:
-    import pandas as pd
-
-    from uda_study.tracking.query import find_study, study_runs
-
-    return pd.concat([study_runs(client, find_study(client, name)) for name in studies])
-
-
-def _show_prices(screen: Screen, client: MlflowClient, studies: list[str]) -> None:
-    from uda_study.study.leaderboard import mean_dice
-    from uda_study.study.rules import prices
-    from uda_study.tracking.query import cases_of
-
-    runs = _runs(client, studies)
-    found = prices(runs, mean_dice(cases_of(client, runs)))
-    if screen.as_json:
-        screen.result({name: [asdict(row) for row in rows] for name, rows in found.items()})
-        return
-    for direction, rows in found.items():
-        table = Table(box=None, pad_edge=False)
-        for place, column in enumerate(("rule", "cells", "Dice", "regret", "Spearman")):
-            table.add_column(column, justify="left" if place == 0 else "right")
-        for row in rows:
-            rank = "-" if row.spearman is None else f"{row.spearman:.2f}"
-            dice, regret = f"{row.dice:.3f}", f"{row.regret:.3f}"
-            table.add_row(row.rule, str(row.cells), dice, regret, rank)
-        screen.out.print(f"{direction}: test Dice of the search trials that each rule chooses")
-        screen.out.print(table)
-        screen.out.print(
-            "  regret: Dice of what target labels would have chosen, minus it", end="\n\n"
+def _format(style: Format | None, output: Path | None, price: bool) -> Format:
+    """Return the format; `InputError` where it cannot be known or the file cannot be written."""
+    problems = []
+    ending = "" if output is None else output.suffix
+    if style is None and output is not None and ending not in ENDINGS:
+        problems.append(
+            Problem(
+                "--output",
+                "its ending tells no format",
+                repr(output.name),
+                f"end it in {', '.join(ENDINGS)}, or give --format",
+            )
         )
+    if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
+        problems.append(Problem("--output", "must be a file in a folder that exists", str(output)))
+    kind = style or ENDINGS.get(ending, "table")
+    if price and kind in ("latex", "html"):
+        remedy = "choose table, csv, md or json"
+        problems.append(Problem("--rules", "cannot be written in this format", kind, remedy))
+    if problems:
+        raise InputError(problems)
+    return kind
 
 
-def _print(screen: Screen, view: TableView) -> None:
-    shown = fitting(view, screen.out.width)
+def _board(board: Leaderboard, kind: Format) -> str | list[TableView]:
+    from uda_study.study import leaderboard_text
+
+    if kind == "table":
+        return leaderboard_text.table_views(board)
+    if kind == "md":
+        return leaderboard_text.to_markdown(board)
+    if kind == "latex":
+        from uda_study.study.leaderboard_latex import to_latex
+
+        return to_latex(board)
+    if kind == "html":
+        from uda_study.report.board_table import board_page
+
+        return board_page(board)
+    from uda_study.study import leaderboard_json
+
+    return {"json": leaderboard_json.to_json, "csv": leaderboard_json.to_csv}[kind](board)
+
+
+def _prices(client: MlflowClient, studies: list[str], kind: Format) -> str | list[TableView]:
+    from uda_study.study.leaderboard import mean_dice
+    from uda_study.study.leaderboard_rules import price_views, prices_to_csv
+    from uda_study.study.leaderboard_text import views_to_markdown
+    from uda_study.study.rules import prices
+    from uda_study.tracking.boards import read_runs
+    from uda_study.tracking.query import cases_of
+
+    runs = read_runs(client, studies)
+    search = runs[runs["kind"] == "search"]
+    found = prices(runs, mean_dice(cases_of(client, search, ("dice",))))
+    if kind == "json":
+        document = {name: [asdict(row) for row in rows] for name, rows in found.items()}
+        return json.dumps(document, indent=1, allow_nan=False) + "\n"
+    if kind == "csv":
+        return prices_to_csv(found)
+    views = price_views(found)
+    return views_to_markdown(views) if kind == "md" else views
+
+
+def _plain(views: Sequence[TableView]) -> str:
+    """Return the tables as they are printed where there is no terminal."""
+    buffer = io.StringIO()
+    console = Console(file=buffer, highlight=False, soft_wrap=True, width=WIDTH)
+    for view in views:
+        _print(console, view)
+    return buffer.getvalue()
+
+
+def _print(out: Console, view: TableView) -> None:
+    shown = fitting(view, out.width)
     table = Table(box=None, pad_edge=False)
     for place in shown:
-        table.add_column(
-            view.columns[place], justify="left" if place < 2 else "right", no_wrap=True
-        )
+        column = view.columns[place]
+        align: Literal["left", "right"] = "left" if place == 0 or column == "cell" else "right"
+        table.add_column(column, justify=align, no_wrap=True)
     for row in view.rows:
-        table.add_row(*(row[place] for place in shown))
-    screen.out.print(view.title, markup=False)
-    screen.out.print(table)
+        table.add_row(*(Text(row[place]) for place in shown))
+    out.print(view.title, markup=False)
+    out.print(table)
     for note in view.notes:
-        screen.out.print(f"  {note}", markup=False)
+        out.print(f"  {note}", markup=False)
     hidden = [name for place, name in enumerate(view.columns) if place not in shown]
     if hidden:
-        screen.out.print(f"  hidden for width: {', '.join(hidden)}; see --format md", markup=False)
-    screen.out.print()
+        out.print(f"  hidden for width: {', '.join(hidden)}; see --format md", markup=False)
+    out.print()
 
 
 def fitting(view: TableView, width: int) -> list[int]:
@@ -161,7 +208,8 @@ def fitting(view: TableView, width: int) -> list[int]:
 _KEPT = (
     "assd_before", "hd95_before", "js_excess_before", "js_before", "hours", "js_excess",
     "rank CI", "dice_before", "sd subjects", "seeds", "trials", "js", "assd", "p (Holm)",
-    "sd seeds", "oracle", "recovered", "hd95", "gap", "", "95% CI", "#", "cell", "Dice mean",
+    "sd seeds", "oracle", "recovered", "hd95", "gap", "", "95% CI", "mean rank", "rule", "setting",
+    "mean Dice", "Dice", "#", "cell", "Dice mean",
 )  # fmt: skip
 
 

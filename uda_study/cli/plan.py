@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from uda_study.cli.console import Screen
 from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption, SetOption
-from uda_study.cli.run import FileArgument, SmokeOption, make_plan, opening, read
+from uda_study.cli.run import (
+    FileArgument,
+    SmokeOption,
+    differing,
+    make_plan,
+    opening,
+)
 
 
 def plan(
@@ -16,19 +24,24 @@ def plan(
     quiet: QuietOption = False,
 ) -> None:
     """Show cells, trainings and splits of a study; images are read, nothing is trained."""
+    from uda_study.api.beginning import checked, read
     from uda_study.cli.progress_view import counting
+    from uda_study.engine.edits import nearest_study
     from uda_study.engine.job import Home
-    from uda_study.engine.setup import prepare_study
 
     screen = Screen(quiet, as_json)
     place = Home(home.absolute())
     place.create()
     with counting(screen, "preparing images") as count:
-        study = prepare_study(read(file, settings, smoke), place, count)
+        sourced = read(file, settings, smoke=smoke)
+        study = checked(sourced, place, count)
     if as_json:
-        screen.result({"study": study.id, **make_plan(study).to_json()})
+        checks = [asdict(check) for check in study.checks]
+        screen.result({"study": study.id, **make_plan(study).to_json(), "checks": checks})
         return
     for line in opening(study):
         screen.out.print(line, markup=False)
+    if (near := nearest_study(sourced, place)) is not None:
+        screen.out.print(differing(study.id, *near), markup=False)
     for cell in study.all_cells:
         screen.out.print(f"  {cell.key}", markup=False)

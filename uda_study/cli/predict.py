@@ -38,47 +38,27 @@ def predict(
     quiet: QuietOption = False,
 ) -> None:
     """Segment NIfTI, MetaImage, PNG or DICOM images, each on its own native grid."""
-    import torch
-
-    from uda_study.report.qc_page import PAGE, QcPage
-    from uda_study.tracking.promote import resolve_model
-    from uda_study.tracking.store import open_store
-    from uda_study.training.predict import VOLUMES
-    from uda_study.training.predict import predict as segment
+    from uda_study.api.models import load_model
 
     screen = Screen(quiet, as_json)
-    package = resolve_model(open_store(home.absolute()), model)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    page = QcPage() if qc else None
     tell = Screen(quiet or as_json).note
-    total = 0
-
-    def progress(what: str, done: int, of: int) -> None:
-        nonlocal total
-        total = of
-        if what == "reading" and done == of:
-            tell(f"reading {of}/{of}")
-
-    places: list[tuple[Path, Path | None]] = []
-    for done in segment(package, sources, output, device, progress, translated=translated):
-        places.append((done.path, done.translated))
-        tell(f"segmenting {len(places)}/{total}  {done.name}")
-        if page is not None:
-            page.add(done)
-    flagged = None if page is None else page.write(output / PAGE)
+    done = load_model(model, home).predict(sources, output, translated=translated, qc=qc, tell=tell)
     if as_json:
         result: dict[str, object] = {
-            "written": [str(path) for path, _ in places],
-            "volumes": str(output / VOLUMES),
+            "written": [str(path) for path in done.files],
+            "volumes": str(done.volumes_file),
         }
         if translated:
-            result["translated"] = [str(path) for _, path in places]
-        if flagged is not None:
-            result |= {"qc": str(output / PAGE), "to_look_at": flagged}
+            result["translated"] = [str(path) for path in done.translated]
+        if done.flagged is not None:
+            result |= {"qc": str(done.page), "to_look_at": done.flagged}
         screen.result(result)
     else:
-        seen = "" if flagged is None else f"   {PAGE}: {len(flagged)} to look at"
+        seen = ""
+        if done.page is not None and done.flagged is not None:
+            seen = f"   {done.page.name}: {len(done.flagged)} to look at"
+        count = len(done.files)
         screen.note(
-            f"{len(places)}/{len(places)} written to {output} in the input's own grid"
-            f"{seen}   {VOLUMES}"
+            f"{count}/{count} written to {output} in the input's own grid"
+            f"{seen}   {done.volumes_file.name}"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,8 +11,6 @@ from uda_study.cli.options import HOME, HomeOption, JsonOption
 
 if TYPE_CHECKING:
     from uda_study.tracking.promote import Promotion
-
-_DEFAULT_ALIAS = "champion"
 
 
 def promote(
@@ -28,29 +25,14 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Register the model of a cell and point the alias to it; the one before becomes @previous."""
-    from uda_study.tracking.promote import Request
-    from uda_study.tracking.promote import promote as register
-    from uda_study.tracking.query import find_study
-    from uda_study.tracking.store import open_store
-    from uda_study.training.package import read_config
-    from uda_study.training.round_trip import predicts_the_same
+    from uda_study.api.studies import load
 
-    folder = home.absolute()
-    client = open_store(folder)
-    name, _, alias = to.partition("@")
-    known = find_study(client, study)
-    request = Request(known, cell, name, alias or _DEFAULT_ALIAS, force, dry_run)
-    trials = folder / "studies" / known / "trials"
-
-    def round_trip(package: Path) -> bool:
-        return predicts_the_same(package, trials / read_config(package).trial)
-
-    done = register(client, request, round_trip)
+    done = load(study, home).promote(cell, to, force=force, dry_run=dry_run)
     screen = Screen(as_json=as_json)
     if as_json:
         screen.result(
             {
-                "model": name,
+                "model": done.name,
                 "version": done.version,
                 "previous": done.previous,
                 "trial": done.trial,
@@ -59,16 +41,16 @@ def promote(
             }
         )
     else:
-        _tell(done, request.name, request.alias, screen)
+        _tell(done, screen)
     accepted = done.version is not None or (dry_run and done.passed)
     raise SystemExit(OK if accepted else FAILED)
 
 
-def _tell(done: Promotion, name: str, alias: str, screen: Screen) -> None:
+def _tell(done: Promotion, screen: Screen) -> None:
     for gate in done.gates:
         screen.out.print(f"{'✓' if gate.passed else '✗'} {gate.name}: {gate.detail}", markup=False)
     if done.version is not None:
         before = "" if done.previous is None else f"   (version {done.previous} is now @previous)"
-        screen.out.print(f"models:/{name}/{done.version} @{alias}{before}", markup=False)
+        screen.out.print(f"models:/{done.name}/{done.version} @{done.alias}{before}", markup=False)
     elif not done.passed:
         screen.out.print("not promoted; --force REASON passes over the gates and is recorded")

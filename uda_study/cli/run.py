@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Sequence
-from contextlib import redirect_stdout
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,18 +14,21 @@ from uda_study.cli.console import Screen
 from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption, SetOption
 
 if TYPE_CHECKING:
+    from uda_study.engine.edits import Change
     from uda_study.engine.job import Home
     from uda_study.engine.run import Outcome
     from uda_study.engine.setup import Study
     from uda_study.study.plan import Plan
     from uda_study.study.source import SourcedStudy
 
+_SHOWN = 5
 _EXIT = {
     "complete": console.OK,
     "failed": console.FAILED,
     "budget": console.BUDGET,
     "interrupted": console.INTERRUPTED,
 }
+StudyArgument = Annotated[str, typer.Argument(help="The study's id, or how it begins.")]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The study file.")]
 SmokeOption = Annotated[
     bool, typer.Option("--smoke", help="Shrink the study to the least that exercises all of it.")
@@ -44,40 +44,43 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Run a study; one that was interrupted goes on where it stopped."""
-    _run(read(file, settings, smoke), Screen(quiet, as_json), home)
+    from uda_study.api.beginning import read
+
+    go_on(read(file, settings, smoke=smoke), Screen(quiet, as_json), home)
 
 
 def resume(
-    study: Annotated[str, typer.Argument(help="The study's id, or how it begins.")],
+    study: StudyArgument,
+    num_samples: Annotated[
+        str | None,
+        typer.Option(
+            "--num-samples",
+            metavar="+N|N",
+            help="Search further: so many trials more in each cell, or in all.",
+        ),
+    ] = None,
     home: HomeOption = HOME,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Go on with a study that was interrupted, failed or ran out of its budget."""
-    _run(read(study_file(home, study), [], smoke=False), Screen(quiet, as_json), home)
+    from uda_study.api.beginning import begun
+    from uda_study.engine.edits import extended
+
+    sourced = begun(home, study)
+    screen = Screen(quiet, as_json)
+    if num_samples is not None:
+        before = sourced.spec.search.num_samples
+        sourced = extended(sourced, num_samples)
+        screen.note(
+            f"search.num_samples: {before} -> {sourced.spec.search.num_samples} in each cell; "
+            "what is chosen then is confirmed"
+        )
+    go_on(sourced, screen, home)
 
 
-def read(file: Path, settings: Sequence[str], smoke: bool) -> SourcedStudy:
-    """Return the validated study of a file, shrunk if it is only to be tried out."""
-    from uda_study.study.smoke import smoke as shrink
-    from uda_study.study.validate import load_study
-
-    sourced = load_study(file, settings)
-    if not smoke:
-        return sourced
-    spec = shrink(sourced.spec)
-    return replace(sourced, spec=spec, resolved=spec.to_json())
-
-
-def study_file(home: Path, text: str) -> Path:
-    """Return the resolved file of the study that ``text`` names or begins to name."""
-    from uda_study.study.cells import find_study
-
-    known = sorted(path.parent.name for path in home.glob("studies/*/study.yaml"))
-    return home / "studies" / find_study(text, known) / "study.yaml"
-
-
-def _run(sourced: SourcedStudy, screen: Screen, folder: Path) -> None:
+def go_on(sourced: SourcedStudy, screen: Screen, folder: Path) -> None:
+    """Run the study, from its beginning or from where it was left; does not return."""
     from uda_study.data.prune import in_use
     from uda_study.engine.job import Home
 
@@ -88,25 +91,28 @@ def _run(sourced: SourcedStudy, screen: Screen, folder: Path) -> None:
 
 
 def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
+    from uda_study.api.beginning import checked
+    from uda_study.api.running import carry_out
     from uda_study.cli.progress_view import counting, watching
-    from uda_study.engine.run import JOURNAL, Options, run_study
-    from uda_study.engine.setup import prepare_study
-    from uda_study.tracking.log import MlflowRunLog
+    from uda_study.engine.edits import nearest_study
+    from uda_study.engine.journal import JOURNAL
+    from uda_study.engine.label_access import opened_in
     from uda_study.tracking.place import tracking_uri
 
     with counting(screen, "preparing images") as count:
-        study = prepare_study(sourced, home, count)
+        study = checked(sourced, home, count)
     for line in opening(study):
         screen.note(line)
+    if (near := nearest_study(sourced, home)) is not None:
+        screen.note(differing(study.id, *near))
     if (home.study(study.id) / JOURNAL).exists():
         screen.note("goes on where it was left; what is finished is not trained again")
-    # Ray Tune prints a line of its own now and then; stdout is for the result.
-    with watching(screen) as watch, redirect_stdout(sys.stderr):
-        outcome = run_study(study, home, MlflowRunLog(home.path), Options(watch=watch))
-    if outcome.failure is not None:
-        folder = home.study(outcome.study) / "trials" / outcome.failure.key
+    with watching(screen) as watch:
+        outcome = carry_out(study, home, watch)
+    for failure in outcome.failures:
+        folder = home.study(outcome.study) / "trials" / failure.key
         screen.err.print(
-            f"failed: {outcome.failure.message}\n  details: {folder / 'error.txt'}", markup=False
+            f"failed: {failure.message}\n  details: {folder / 'error.txt'}", markup=False
         )
     if screen.as_json:
         screen.result(
@@ -119,8 +125,20 @@ def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
             }
         )
     else:
+        if opened := opened_in(home.study(outcome.study)):
+            screen.note(f"labels opened: {_access(opened)}")
         _tell(outcome, screen, home.path)
     raise SystemExit(_EXIT[outcome.status])
+
+
+def differing(study: str, other: str, found: Sequence[Change]) -> str:
+    """Say that a study of a known name is a new one, and why."""
+    shown = "; ".join(map(str, found[:_SHOWN]))
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    hint = ""
+    if [change.key for change in found] == ["search.num_samples"]:
+        hint = f"\n  to search {other} further: uda-study resume {other} --num-samples"
+    return f"{study} is a new study, it differs from {other} in {shown}{more}{hint}"
 
 
 def opening(study: Study) -> list[str]:
@@ -130,10 +148,19 @@ def opening(study: Study) -> list[str]:
     lines = [
         f"✓ study {study.id} valid   ✓ splits by subject, {protocols}, sha {splits[0].sha256[:4]}"
         f"   {_labels(study)}",
+        *map(str, study.checks),
         *make_plan(study).lines(),
     ]
     lines += [f"! left out: {reason}" for reason in study.left_out]
     return lines + [f"! {warning}" for warning in study.warnings]
+
+
+def _access(opened: Mapping[str, Mapping[str, int]]) -> str:
+    parts = []
+    for role, counts in opened.items():
+        times = " and ".join(f"{count} in {purpose}" for purpose, count in counts.items())
+        parts.append(f"{role} {times}")
+    return ", ".join(parts)
 
 
 def _labels(study: Study) -> str:
@@ -171,6 +198,10 @@ def _tell(outcome: Outcome, screen: Screen, home: Path) -> None:
     if outcome.status == "complete":
         show(screen, open_store(home), outcome.study)
     counts = "  ".join(f"{count} {name}" for name, count in outcome.trials.items() if count)
+    if outcome.superseded:
+        screen.note(
+            f"{outcome.superseded} confirmations of settings no longer chosen stay on record"
+        )
     screen.note(f"study {outcome.study} {outcome.status} in {readable(outcome.seconds)}   {counts}")
     option = "" if home == HOME.absolute() else f" --home {home}"
     if outcome.status == "complete":
@@ -181,3 +212,5 @@ def _tell(outcome: Outcome, screen: Screen, home: Path) -> None:
         )
     else:
         screen.note(f"go on: uda-study resume {outcome.study}{option}")
+        if outcome.status == "failed":
+            screen.note(f"or, to see what failed: uda-study retry {outcome.study}{option}")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from uda_study.cli.console import Screen
 from uda_study.cli.options import HOME, HomeOption, JsonOption
+
+if TYPE_CHECKING:
+    from uda_study.engine.retry import Faulty
 
 
 def status(
@@ -17,7 +21,7 @@ def status(
     home: HomeOption = HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Count the trainings of one study, or of all, by how they ended."""
+    """Count the trainings of one study, or of all, by how they ended, and show what went wrong."""
     from uda_study.tracking.query import find_study, studies, study_runs
     from uda_study.tracking.store import open_store
 
@@ -28,9 +32,35 @@ def status(
         column = study_runs(client, name)["status"]
         counts[name] = {str(key): int(count) for key, count in column.value_counts().items()}
     screen = Screen(as_json=as_json)
+    faults = {name: _faults(home, name) for name in wanted}
     if as_json:
-        screen.result([{"study": name, "trials": found} for name, found in counts.items()])
+        screen.result(
+            [
+                {"study": name, "trials": found, "faults": [_plain(one) for one in faults[name]]}
+                for name, found in counts.items()
+            ]
+        )
         return
     for name, found in counts.items():
         shown = "  ".join(f"{count} {key}" for key, count in sorted(found.items()))
         screen.out.print(f"{name}   {shown or 'nothing yet'}", markup=False)
+        for one in faults[name]:
+            screen.out.print(f"  {one}", markup=False)
+
+
+def _faults(home: Path, study: str) -> tuple[Faulty, ...]:
+    from uda_study.engine.job import Home
+    from uda_study.engine.journal import JOURNAL, Journal
+    from uda_study.engine.retry import faulty
+
+    folder = Home(home.absolute()).study(study)
+    return faulty(Journal(folder / JOURNAL).events(), folder)
+
+
+def _plain(one: Faulty) -> dict[str, str | int]:
+    return {
+        "key": one.spec.key,
+        "fault": one.fault,
+        "attempts": one.attempts,
+        "message": one.message,
+    }

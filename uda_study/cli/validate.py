@@ -18,7 +18,7 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Check study files whole, without images and without training."""
-    from uda_study.cli.run import read
+    from uda_study.api.beginning import read
     from uda_study.study.cells import cells
 
     screen = Screen(as_json=as_json)
@@ -26,7 +26,7 @@ def validate(
     counts: dict[str, int] = {}
     for file in files:
         try:
-            counts[str(file)] = len(cells(read(file, settings, smoke=False).spec))
+            counts[str(file)] = len(cells(read(file, settings).spec))
         except InputError as error:
             problems.extend(error.problems)
     if problems:

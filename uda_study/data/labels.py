@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,19 @@ from numpy.typing import NDArray
 from uda_study.data.prepare import PreparedCase
 from uda_study.data.store import open_array
 from uda_study.errors import InputError, LabelsWithheld, Problem
+
+_audits: list[Counter[tuple[str, str]]] = []
+
+
+@contextmanager
+def counted_labels() -> Iterator[Counter[tuple[str, str]]]:
+    """Yield a count of labels opened meanwhile in this process, by purpose and case id."""
+    found: Counter[tuple[str, str]] = Counter()
+    _audits.append(found)
+    try:
+        yield found
+    finally:
+        _audits[:] = [audit for audit in _audits if audit is not found]
 
 
 class LabelReader:
@@ -64,4 +78,6 @@ class LabelReader:
                 f"{case.id} label", f"{self.purpose} needs a label", "none", "name a label file"
             )
         self._counts[case.id] += 1
+        for audit in _audits:
+            audit[self.purpose, case.id] += 1
         return cast(NDArray[np.uint8], open_array(folder / name))

@@ -12,6 +12,8 @@ from typing import Any
 from uda_study.errors import StoreError
 from uda_study.study.trial import TrialResult, TrialSpec
 
+JOURNAL = "journal.jsonl"
+
 
 @dataclass(frozen=True)
 class Started:
@@ -36,7 +38,25 @@ class Finished:
     result: TrialResult
 
 
-Event = Started | Reported | Finished
+@dataclass(frozen=True)
+class Failed:
+    """An attempt at a training failed; the training has not ended by that."""
+
+    key: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Retried:
+    """A training that had ended is to be done again; what it came to no longer counts."""
+
+    key: str
+
+
+Event = Started | Reported | Finished | Failed | Retried
+_BY_KEY: dict[str, type[Reported | Failed | Retried]] = {
+    "reported": Reported, "failed": Failed, "retried": Retried,
+}  # fmt: skip
 
 
 class Journal:
@@ -91,8 +111,6 @@ def _decode(values: dict[str, Any]) -> Event:
         return Started(TrialSpec.from_json(values["spec"]))
     if kind == "finished":
         return Finished(TrialResult(**values["result"]))
-    return Reported(**values) if kind == "reported" else _unknown(kind)
-
-
-def _unknown(kind: object) -> Event:
-    raise ValueError(f"unknown event {kind!r}")
+    if kind not in _BY_KEY:
+        raise ValueError(f"unknown event {kind!r}")
+    return _BY_KEY[kind](**values)

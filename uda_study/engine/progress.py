@@ -48,9 +48,7 @@ class ProgressMeter:
     def read(self) -> Progress:
         """Return the state now."""
         queue = self.queue
-        total = self.baselines + sum(
-            work.num_samples + self.confirmations_per_cell for work in queue.cells.values()
-        )
+        total = self.baselines + sum(self._total(work) for work in queue.cells.values())
         done = len(queue.results)
         seconds = time.monotonic() - self.started
         fresh = done - self.finished_before
@@ -66,6 +64,16 @@ class ProgressMeter:
             left,
         )
 
+    def _total(self, work: CellWork) -> int:
+        """Return the trainings of a cell, those included whose setting is no longer chosen."""
+        confirmed = sum(
+            spec.kind == "confirm" and spec.cell == work.cell.key
+            for spec in self.queue.specs.values()
+        )
+        if work.pending is None:
+            return work.num_samples + confirmed + self.confirmations_per_cell
+        return work.num_samples + confirmed + len(work.pending)
+
     def _cell(self, work: CellWork) -> CellProgress:
         key = work.cell.key
         specs = self.queue.specs
@@ -78,7 +86,7 @@ class ProgressMeter:
             running=sum(spec.cell == key for spec in self.queue.running.values()),
             pruned=_count(mine, "pruned"),
             failed=_count(mine, "failed") + _count(mine, "diverged"),
-            total=work.num_samples + self.confirmations_per_cell,
+            total=self._total(work),
             best=max(best, default=None),
         )
 

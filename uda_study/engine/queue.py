@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uda_study.engine.halving import Halving
-from uda_study.engine.journal import Event, Reported, Started
+from uda_study.engine.journal import Event, Failed, Reported, Retried, Started
 from uda_study.engine.search import CellSearch
 from uda_study.study.selection import ranking, ranking_by
 from uda_study.study.trial import Cell, TrialResult, TrialSpec
@@ -73,15 +73,22 @@ class WorkQueue:
         self.running: dict[str, TrialSpec] = {}
         self.results: dict[str, TrialResult] = {}
         self.specs: dict[str, TrialSpec] = {}
+        self.failures: dict[str, list[str]] = {}
 
     def replay(self, events: Sequence[Event]) -> None:
         """Take in what an earlier run of the study did, before anything is handed out.
 
         Reports and ends of trainings whose start is not among the events are passed over.
+        Confirmations that were cut off before their cell's search was extended wait for the new
+        choice, since they may no longer stand.
         """
         for event in events:
             if isinstance(event, Started):
                 self._take(event.spec)
+            elif isinstance(event, Failed):
+                self.failures.setdefault(event.key, []).append(event.message)
+            elif isinstance(event, Retried):
+                self._reopen(event.key)
             elif isinstance(event, Reported):
                 # A crash may have come between the decision to stop and its being carried out.
                 known = event.key in self.running
@@ -89,7 +96,10 @@ class WorkQueue:
                     self.finished(TrialResult(event.key, "pruned", event.step, event.scores))
             elif event.result.key in self.running:
                 self.finished(event.result)
-        self._interrupted = list(self.running.values())
+        self._interrupted = [spec for spec in self.running.values() if not self._is_early(spec)]
+        for spec in self.running.values():
+            if self._is_early(spec):
+                del self.specs[spec.key]
         self.running = {}
 
     def next(self) -> TrialSpec | None:
@@ -133,10 +143,32 @@ class WorkQueue:
             status = "failed"
         work.search.tell(spec.number, status, value)
         if work.searched:
-            work.pending = list(work.confirmations(work.cell, self._chosen(work)))
+            known = [s for s in self.specs.values() if s.kind == "confirm" and s.cell == spec.cell]
+            work.pending = [
+                confirmation
+                for confirmation in work.confirmations(work.cell, self._chosen(work))
+                if not any(_same_training(confirmation, other) for other in known)
+            ]
+
+    def unfinished(self) -> list[TrialSpec]:
+        """Return what an earlier run began and did not end; it comes first."""
+        return list(self._interrupted)
+
+    def superseded(self) -> list[TrialSpec]:
+        """Return the confirmations of settings that their cell, searched on, no longer chose."""
+        found = []
+        for work in self.cells.values():
+            if work.searched and work.started:
+                chosen = [spec.params for spec in self._chosen(work)]
+                mine = [s for s in self.specs.values() if s.cell == work.cell.key]
+                found += [s for s in mine if s.kind == "confirm" and s.params not in chosen]
+        return found
 
     def _chosen(self, work: CellWork) -> list[TrialSpec]:
-        """Return the settings of the cell that the study's selection rule likes best."""
+        """Return the settings of the cell that the study's selection rule likes best.
+
+        A setting that several trials drew counts once: the test set is not asked about it twice.
+        """
         records = [
             {"key": key, "number": work.started[key].number, "status": r.status, **r.scores}
             for key, r in work.results.items()
@@ -145,7 +177,11 @@ class WorkQueue:
             keys = ranking_by(records, self.metric)
         else:
             keys = ranking(records)
-        return [work.started[key] for key in keys[: self.top_k]]
+        distinct: list[TrialSpec] = []
+        for key in keys:
+            if not any(work.started[key].params == other.params for other in distinct):
+                distinct.append(work.started[key])
+        return distinct[: self.top_k]
 
     def _pick(self) -> TrialSpec | None:
         if self._interrupted:
@@ -171,6 +207,30 @@ class WorkQueue:
         if spec.key not in self._labelled:
             self._made.add(_segmenter(spec))
 
+    def _is_early(self, spec: TrialSpec) -> bool:
+        """Tell whether a confirmation stands for a choice that is open again."""
+        return spec.kind == "confirm" and not self.cells[spec.cell].searched
+
+    def _reopen(self, key: str) -> None:
+        """Forget how a training ended; its start, which follows, is as its first one.
+
+        The sampler keeps what it was told, since its proposals rest on it.
+        """
+        if self.results.pop(key, None) is None:
+            return
+        spec = self.specs[key]
+        self.running[key] = spec
+        if spec.kind == "search":
+            work = self.cells[spec.cell]
+            del work.results[key]
+            work.last.pop(key, None)
+            work.pending = None
+            self._register(work, spec)
+
+    def _register(self, work: CellWork, spec: TrialSpec) -> None:
+        searched = {n: v for n, v in spec.params.items() if n in work.search.space.parameters}
+        work.search.take(spec.number, searched)
+
     def _take(self, spec: TrialSpec) -> None:
         """Register a training that an earlier run handed out."""
         self.specs[spec.key] = spec
@@ -180,8 +240,11 @@ class WorkQueue:
         if spec.kind == "search" and spec.key not in self.cells[spec.cell].started:
             work = self.cells[spec.cell]
             work.started[spec.key] = spec
-            searched = {n: v for n, v in spec.params.items() if n in work.search.space.parameters}
-            work.search.take(spec.number, searched)
+            self._register(work, spec)
+
+
+def _same_training(one: TrialSpec, other: TrialSpec) -> bool:
+    return (one.params, one.fold, one.seed) == (other.params, other.fold, other.seed)
 
 
 def _segmenter(spec: TrialSpec) -> tuple[str, int, int]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from uda_study.data.prepare import PreparedCase
+from uda_study.engine.edits import ORIGINAL, STUDY, changes, plain, refusal, stored_study
 from uda_study.errors import InputError
-from uda_study.study.cells import of_the_result
+from uda_study.files import write_whole
+from uda_study.study.checks import Check, checks_to_json
 from uda_study.training.task_data import TaskData
 from uda_study.types import JSON
 
-STUDY, ORIGINAL, ENVIRONMENT, DATA = "study.yaml", "original.yaml", "environment.txt", "data.json"
+ENVIRONMENT, DATA, CHECKS = "environment.txt", "data.json", "checks.json"
 
 
 def write_study_files(
@@ -26,29 +29,29 @@ def write_study_files(
     resolved: Mapping[str, JSON],
     text: str,
     data: Mapping[tuple[str, int], TaskData],
+    checks: Sequence[Check] = (),
 ) -> None:
     """Write the study's files; of one that exists only what no result depends on may change.
 
+    ``checks`` are those of leaks; without, what stands there of earlier ones stays.
+
     Raises `InputError` when the folder holds a study with other settings or of other images.
     """
-    shown = _plain(resolved)
-    stored = _read(folder / STUDY)
+    shown = plain(resolved)
+    stored = stored_study(folder)
     if stored is None:
         _write(folder / ORIGINAL, text)
         _write(folder / ENVIRONMENT, environment())
         _write(folder / DATA, json.dumps(_data(data), indent=1, sort_keys=True))
-    elif changed := sorted(_differences(of_the_result(stored), of_the_result(shown))):
-        raise InputError.of(
-            f"study {folder.name}",
-            "exists with other settings",
-            ", ".join(changed[:5]),
-            "give the new study another name, or remove the old one's folder",
-        )
+    elif changed := changes(stored, shown):
+        raise refusal(folder, changed)
     else:
         _refuse_other_images(folder, _data(data))
-    with (folder / f".{STUDY}").open("w", encoding="utf-8") as file:
-        YAML(typ="safe", pure=True).dump(shown, file)
-    (folder / f".{STUDY}").replace(folder / STUDY)
+    resolved_text = io.StringIO()
+    YAML(typ="safe", pure=True).dump(shown, resolved_text)
+    write_whole(folder / STUDY, resolved_text.getvalue())
+    if checks:
+        _write(folder / CHECKS, checks_to_json(checks))
 
 
 def environment() -> str:
@@ -109,24 +112,5 @@ def _content(case: PreparedCase) -> dict[str, str | None]:
     return {"image": case.sha256, "label": case.label_folder.name if case.label_folder else None}
 
 
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value))
-
-
-def _read(path: Path) -> Any:
-    if not path.exists():
-        return None
-    return _plain(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
-
-
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-
-
-def _differences(old: Any, new: Any, at: str = "") -> set[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = old.keys() | new.keys()
-        return {
-            d for k in keys for d in _differences(old.get(k), new.get(k), f"{at}.{k}".strip("."))
-        }
-    return set() if old == new else {at}

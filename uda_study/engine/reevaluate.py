@@ -14,12 +14,12 @@ from uda_study import plugins
 from uda_study.engine import records
 from uda_study.engine.artifacts import CASES, mean_scores
 from uda_study.engine.job import Home, Job
-from uda_study.engine.journal import Finished, Journal, Started
+from uda_study.engine.journal import JOURNAL, Finished, Journal, Started
 from uda_study.engine.lock import alone
-from uda_study.engine.run import JOURNAL
 from uda_study.engine.setup import Study
 from uda_study.engine.trial import read_result, write_result
 from uda_study.errors import InputError, Problem, StoreError
+from uda_study.files import write_whole
 from uda_study.method import Method
 from uda_study.metric import Metric
 from uda_study.study.trial import TrialResult, TrialSpec
@@ -91,7 +91,7 @@ def reevaluate(
                 )
                 kept = table[~table["metric"].isin(todo)]
                 table = pd.concat([kept, rows], ignore_index=True) if len(kept) else rows
-                _write(folder / CASES, table)
+                write_whole(folder / CASES, table.to_csv(index=False, lineterminator="\n"))
             scores = mean_scores(table)
             stored = read_result(folder) or result
             complete = replace(stored, scores={**stored.scores, **scores})
@@ -160,9 +160,3 @@ def _read(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path, dtype=str)
     # By way of text, since the reader's own numbers may differ in the last digit.
     return table.assign(value=table["value"].astype(float))
-
-
-def _write(path: Path, table: pd.DataFrame) -> None:
-    draft = path.with_name(f".{path.name}")
-    table.to_csv(draft, index=False)
-    draft.replace(path)

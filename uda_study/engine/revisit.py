@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from uda_study.data.grid import resample_to_native
 from uda_study.engine.job import Home, Job
-from uda_study.engine.journal import Journal, Started
-from uda_study.engine.run import JOURNAL
+from uda_study.engine.journal import JOURNAL, Journal, Started
 from uda_study.engine.setup import Study, prepare_study
 from uda_study.errors import InputError
-from uda_study.study.cells import find_study
+from uda_study.study.find import find_study
 from uda_study.study.validate import load_study
 from uda_study.training.evaluate import Evaluator
 from uda_study.training.package import load_package

@@ -18,7 +18,8 @@ from uda_study.engine import cluster, records
 from uda_study.engine.budget import Budget
 from uda_study.engine.crew import MAX_LOSSES
 from uda_study.engine.job import Home, Job
-from uda_study.engine.journal import Journal
+from uda_study.engine.journal import JOURNAL, Journal
+from uda_study.engine.leak_checks import check_leaks
 from uda_study.engine.lock import alone
 from uda_study.engine.packing import pack
 from uda_study.engine.progress import Progress, ProgressMeter
@@ -30,19 +31,22 @@ from uda_study.study.cells import flatten_hyper, resolve_hyper
 from uda_study.study.runlog import RunLog, StudyStatus
 from uda_study.study.trial import TrialResult, TrialSpec
 
-JOURNAL = "journal.jsonl"
 STATUSES = ("complete", "pruned", "failed", "diverged")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run of a study ended; ``trials`` counts by status, those of earlier runs included."""
+    """How a run of a study ended; ``trials`` counts by status, those of earlier runs included.
+
+    ``superseded`` counts confirmations of settings that a longer search no longer chose.
+    """
 
     study: str
     status: StudyStatus
     trials: dict[str, int]
     seconds: float
-    failure: TrialResult | None = None
+    failures: tuple[TrialResult, ...] = ()
+    superseded: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,15 @@ class Options:
 def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcome:
     """Train everything the study asks for and has not yet, and return how it ended.
 
+    A study whose leak checks were not made yet is put to them first; `InputError` where one fails.
     SIGINT and SIGTERM end it cleanly: what is finished is kept, and running it again goes on.
     """
     started = time.monotonic()
+    if not study.checks:
+        study = check_leaks(study, Journal(home.study(study.id) / JOURNAL).events())
     job = Job(home, study.id, study.spec, study.preprocessing, study.data)
     with alone(job.folder):
-        records.write_study_files(job.folder, study.resolved, study.text, study.data)
+        records.write_study_files(job.folder, study.resolved, study.text, study.data, study.checks)
         journal = Journal(job.folder / JOURNAL)
         journal.repair()
         queue = build_queue(study)
@@ -95,8 +102,15 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
     counts = dict.fromkeys(STATUSES, 0)
     for result in queue.results.values():
         counts[result.status] += 1
-    counts["failed"] += foreman.failure is not None
-    return Outcome(study.id, status, counts, time.monotonic() - started, foreman.failure)
+    counts["failed"] += len(foreman.failures)
+    return Outcome(
+        study.id,
+        status,
+        counts,
+        time.monotonic() - started,
+        tuple(foreman.failures),
+        len(queue.superseded()),
+    )
 
 
 def _tune(foreman: Foreman, options: Options) -> None:

@@ -111,7 +111,8 @@ class CellSearch:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return optuna.samplers.TPESampler(
                 # A quarter of a small budget explores; Optuna's 10 would leave TPE nothing to do.
-                n_startup_trials=max(2, min(10, self.spec.num_samples // 4)),
+                # What number 5 proposes is no matter of how many follow in an extension.
+                n_startup_trials=max(2, min(10, self.spec.first_samples // 4)),
                 multivariate=True,
                 group=True,
                 constant_liar=True,

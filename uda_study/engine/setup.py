@@ -12,6 +12,7 @@ import torch
 from uda_study import plugins
 from uda_study.dataset import Preprocessing
 from uda_study.engine.checking import refuse_twins
+from uda_study.engine.edits import as_extended
 from uda_study.engine.halving import Halving
 from uda_study.engine.job import Home, load_data, open_dataset
 from uda_study.engine.queue import CellWork, WorkQueue
@@ -29,6 +30,7 @@ from uda_study.study.cells import (
     search_trial,
     study_id,
 )
+from uda_study.study.checks import Check
 from uda_study.study.model import StudySpec
 from uda_study.study.rules import RANK_AVERAGE
 from uda_study.study.source import SourcedStudy
@@ -44,7 +46,7 @@ class Study:
     """A validated study with its images made ready.
 
     ``left_out`` names cells that the data cannot support, with the reason; ``warnings`` says what
-    somebody should look at.
+    somebody should look at; ``checks`` are those of `uda_study.engine.leak_checks`.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Study:
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
 
     @property
     def all_cells(self) -> tuple[Cell, ...]:
@@ -84,7 +87,11 @@ class Study:
 def prepare_study(
     sourced: SourcedStudy, home: Home, progress: Callable[[int, int], None] | None = None
 ) -> Study:
-    """Read and check the images and lay out all trainings; nothing of the study is written yet."""
+    """Read and check the images and lay out all trainings; nothing of the study is written yet.
+
+    A study that was extended here has its longer search, whatever its file says.
+    """
+    sourced = as_extended(sourced, home)
     spec = sourced.spec
     points = cells(spec)
     directions = sorted({cell.direction for cell in points})
@@ -172,6 +179,7 @@ def _tags(spec: StudySpec, data: Mapping[tuple[str, int], TaskData]) -> dict[str
         "selection": spec.metric if spec.metric.startswith("oracle/") else RANK_AVERAGE,
         "protocol": ",".join(sorted({d.split.protocol for d in data.values()})),
         "seeds": ",".join(map(str, spec.confirm.seeds)),
+        "top_k": str(spec.confirm.top_k),
         "git_commit": git_commit(),
         "data_sha": ",".join(sorted({d.split.sha256[:12] for d in data.values()})),
     }

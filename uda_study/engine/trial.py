@@ -13,11 +13,14 @@ import torch
 import torch.distributed as dist
 
 from uda_study import plugins
+from uda_study.data.labels import counted_labels
 from uda_study.data.prepare import PreparedCase
 from uda_study.engine.artifacts import write_artifacts
 from uda_study.engine.job import Job
+from uda_study.engine.label_access import by_role, write_access
 from uda_study.engine.style_pictures import write_styles
 from uda_study.errors import Diverged
+from uda_study.files import write_whole
 from uda_study.method import Batch, Criticises, Method, RendersStyles
 from uda_study.study.cells import resolve_hyper
 from uda_study.study.trial import TrialResult, TrialSpec
@@ -57,9 +60,12 @@ def run_trial(
     return_memory()
     started = time.monotonic()
     try:
-        training = _Training(spec, job, reporter, device, ranks)
-        record = training.run()
-        scores = training.finish(record, folder) if ranks.leads else {}
+        with counted_labels() as opened:
+            training = _Training(spec, job, reporter, device, ranks)
+            record = training.run()
+            scores = training.finish(record, folder) if ranks.leads else {}
+        if ranks.leads:
+            write_access(folder, by_role(opened, training.data.split))
         scores["cost/seconds"] = time.monotonic() - started
         result = TrialResult(spec.key, "complete", record.step, scores)
     except Diverged as error:
@@ -98,9 +104,7 @@ def read_result(folder: Path) -> TrialResult | None:
 
 def write_result(folder: Path, result: TrialResult) -> None:
     """Write the result; it is there whole or not at all."""
-    draft = folder / f".{RESULT}"
-    draft.write_text(json.dumps(asdict(result), indent=1))
-    draft.replace(folder / RESULT)
+    write_whole(folder / RESULT, json.dumps(asdict(result), indent=1))
 
 
 class _Training:
@@ -160,6 +164,8 @@ class _Training:
         scores["cost/evaluation_seconds"] = time.monotonic() - started
         scores["cost/training_seconds"] = sum(record.seconds.values())
         scores["cost/shared_stages_trained"] = float(len(record.trained_shared))
+        shared = (record.seconds.get(name, 0.0) for name in record.trained_shared)
+        scores["cost/shared_seconds"] = sum(shared)
         save_package(folder / "model", self.method, self._config())
         write_fingerprint(self.method, folder)
         return scores

@@ -12,7 +12,7 @@ from ray.tune.stopper import Stopper
 
 from uda_study.engine.budget import Budget
 from uda_study.engine.job import Job
-from uda_study.engine.journal import Finished, Journal, Reported, Started
+from uda_study.engine.journal import Failed, Finished, Journal, Reported, Started
 from uda_study.engine.queue import WorkQueue
 from uda_study.engine.trial import read_result
 from uda_study.study.runlog import RunLog, StudyStatus
@@ -36,7 +36,7 @@ class Foreman:
     watch: Callable[[], None]
     halt: StudyStatus | None = None
     budget: Budget = field(default_factory=Budget)
-    failure: TrialResult | None = None
+    failures: list[TrialResult] = field(default_factory=list)
     specs: dict[str, TrialSpec] = field(default_factory=dict)
     latest: dict[str, tuple[int, dict[str, float]]] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
@@ -90,8 +90,10 @@ class Foreman:
         self.log.trial_finished(spec, result, folder)
         self.budget.charge(result.scores.get("cost/seconds", 0.0))
         if result.status == "failed":
-            # Not written down as finished: once its cause is mended, a resume does it again.
-            self.halt, self.failure = self.halt or "failed", self.failure or result
+            # Not written down as finished: once its cause is mended, it is done again.
+            self.journal.write(Failed(spec.key, result.message or ""))
+            self.halt = self.halt or "failed"
+            self.failures.append(result)
         else:
             self.journal.write(Finished(result))
             self.queue.finished(result)

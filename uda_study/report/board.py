@@ -18,8 +18,8 @@ def board_figure(board: Leaderboard) -> Picture:
         ResultPanel(_title(table), [_result(row) for row in table.rows if row.dice is not None])
         for table in board.tables
     ]
-    blind = board.selected_by.startswith("blind/")
-    how = "without target labels" if blind else f"by {board.selected_by}, with target labels"
+    how = f"by {board.selected_by}, "
+    how += "with target labels" if board.reads_target_labels else "without target labels"
     subtitle = f"Settings chosen {how}. Confirmed on fresh seeds."
     return results_figure([panel for panel in panels if panel.rows], board.study, subtitle)
 
@@ -31,9 +31,13 @@ def _title(table: Table) -> str:
 def _result(row: Row) -> ResultRow:
     summary = row.scores["dice"]
     low, high = (math.nan if bound is None else bound for bound in summary.ci95)
-    factors = ", ".join(f"{k} {v}" for k, v in row.factors.items() if k != "direction")
+    factors = [
+        str(value) if name == "method" else f"{name} {value}"
+        for name, value in row.factors.items()
+        if name != "direction"
+    ]
     return ResultRow(
-        label=factors or row.method,
+        label=", ".join(factors) or row.method,
         mean=summary.mean,
         lo=low,
         hi=high,

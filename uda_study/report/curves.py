@@ -133,7 +133,7 @@ def _draw(axes: Axes, panel: _Panel) -> None:
         steps, values = ordered["step"], ordered["value"]
         if len(values) >= _SMOOTHED_FROM:
             axes.plot(steps, values, color=colour, linewidth=0.6, alpha=0.3)
-            values = values.rolling(len(values) // 20, center=True, min_periods=1).median()
+            values = smoothed(values)
         strong = panel.scores and name == "score"
         axes.plot(
             steps,
@@ -145,7 +145,7 @@ def _draw(axes: Axes, panel: _Panel) -> None:
             markersize=3.5 if strong else 2.2,
         )
     everything = np.concatenate([rows["value"].to_numpy() for rows in finite.values()])
-    _scale(axes, everything, may_be_log=not panel.scores)
+    scale(axes, everything, may_be_log=not panel.scores)
     axes.grid(axis="y")
     axes.set_xlabel("step", size=style.SMALL, labelpad=2)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=_ROUND, integer=True))
@@ -157,7 +157,15 @@ def _draw(axes: Axes, panel: _Panel) -> None:
         )  # fmt: skip
 
 
-def _scale(axes: Axes, values: np.ndarray, *, may_be_log: bool) -> None:
+def smoothed(values: pd.Series) -> pd.Series:
+    """Return the running median of a long curve, and a short one as it is."""
+    if len(values) < _SMOOTHED_FROM:
+        return values
+    return values.rolling(len(values) // 20, center=True, min_periods=1).median()
+
+
+def scale(axes: Axes, values: np.ndarray, *, may_be_log: bool) -> None:
+    """Give positive values of a wide spread a logarithmic axis where that may be."""
     wide = values.size > 0 and values.min() > 0 and values.max() / values.min() > _SPREAD_FOR_LOG
     if may_be_log and wide:
         axes.set_yscale("log")

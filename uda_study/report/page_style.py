@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
+from collections.abc import Sequence
 from html import escape
+
+from PIL import Image
+
+from uda_study.report.style import DPI, Picture
+
+_PIXELS_PER_INCH = 96
+_QUALITY, _EFFORT = 82, 2
 
 _CSS = """
 :root { color-scheme: light; }
@@ -41,13 +52,55 @@ figcaption, .note { color: #6b737c; font-size: .85rem; max-width: 60rem; }
 """
 
 
-def document(title: str, body: str) -> str:
-    """Return a whole HTML page that loads nothing."""
+def document(title: str, body: str, css: str = "", scripts: Sequence[str] = ()) -> str:
+    """Return a whole HTML page that loads nothing, and runs only these scripts, at its end.
+
+    ``css`` is added to what all pages have.
+    """
+    allowed = " ".join(f"'sha256-{_sha256(script)}'" for script in scripts)
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    policy += f"; script-src {allowed}" if scripts else ""
+    last = "".join(f"<script>{script}</script>\n" for script in scripts)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "img-src data:; style-src 'unsafe-inline'\">\n"
-        f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f"<title>{escape(title)}</title>\n<style>{_CSS}{css}</style>\n</head>\n"
+        f"<body>\n{body}\n{last}</body>\n</html>\n"
     )
+
+
+def image(picture: Picture, alt: str, *, photographs: bool = False) -> str:
+    """Return an image at its own size; photographs as WebP.
+
+    Of noisy images that is a fraction of the PNG's bytes, and a page may have dozens of them.
+    """
+    with Image.open(io.BytesIO(picture.png)) as opened:
+        width, height = (edge * _PIXELS_PER_INCH // DPI for edge in opened.size)
+        data, kind = picture.png, "png"
+        if photographs:
+            buffer = io.BytesIO()
+            opened.convert("RGB").save(buffer, "WEBP", quality=_QUALITY, method=_EFFORT)
+            data, kind = buffer.getvalue(), "webp"
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return f'<img alt="{escape(alt)}" width="{width}" height="{height}" src="{source}">'
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of plain texts that scrolls where it is wider than the page."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return (
+        f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def folded(summary: str, html: str) -> str:
+    """Return HTML that is shown when its summary, a plain text, is clicked."""
+    return f"<details><summary>{escape(summary)}</summary>\n{html}\n</details>"
+
+
+def _sha256(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -18,6 +17,7 @@ import numpy as np
 
 from uda_study.data.grid import resample_to_native
 from uda_study.data.postprocess import count_components, slice_axis
+from uda_study.files import write_whole
 from uda_study.report import qc_flags, style
 from uda_study.report.qc_flags import Flag, Structure
 from uda_study.report.qc_picture import overlay_picture
@@ -99,9 +99,7 @@ class QcPage:
         """Write the page, and return the names of those to look at, the most doubtful first."""
         found = qc_flags.find_flags([entry.structures for entry in self._entries])
         ordered = sorted(zip(self._entries, found, strict=True), key=_urgency)
-        draft = path.with_name(f".{os.getpid()}-{path.name}")
-        draft.write_text(_page(ordered), encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, _page(ordered))
         return [entry.name for entry, flags in ordered if flags]
 
 

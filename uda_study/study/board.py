@@ -45,8 +45,52 @@ class Against:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """A confirmation or baseline that stands for nothing: it diverged, failed, runs or was cut."""
+
+    status: str
+    seed: int
+    fold: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a row has cost beside the hours of all its trainings; None where it is not known.
+
+    ``tuning_hours`` are those of the search, ``run_hours`` the mean of one training that the row
+    stands on, and ``shared_stages`` how many stages that others may read its trainings have
+    trained; the time of these is shared out among all that could read them.
+    ``evaluation_seconds`` is the mean of one case, with its pictures.
+    """
+
+    tuning_hours: float = 0.0
+    run_hours: float | None = None
+    shared_stages: int | None = None
+    evaluation_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class WorstCase:
+    """A test case in the training of the row that segments it worst, and where its picture lies.
+
+    ``overlays`` is a path or an address of MLflow; the picture shows that training's three worst
+    cases, this one among them. None where the runs' table has no ``artifact_uri``.
+    """
+
+    case: str
+    subject: str
+    dice: float
+    training: str
+    seed: int
+    overlays: str | None
+
+
+@dataclass(frozen=True)
 class Row:
     """One contender or reference; ``provisional`` rows still wait for their confirmations.
+
+    They have no rank while others are confirmed, and are never compared. ``rank`` orders mean
+    Dice, ``mean_rank`` is the mean of the ranks among the ranked rows on every subject.
 
     ``by_seed`` holds the Dice of every test subject and seed, ``subjects`` that of every subject,
     averaged over seeds, and ``seed_means`` that of every seed, averaged over subjects;
@@ -75,12 +119,25 @@ class Row:
     recovered: float | None = None
     rank: int | None = None
     rank_ci: tuple[int, int] | None = None
+    mean_rank: float | None = None
     against_first: Against | None = None
+    unfinished: tuple[Ending, ...] = ()
+    cost: Cost = Cost()
+    worst: tuple[WorstCase, ...] = ()
 
     @property
     def dice(self) -> float | None:
         """The mean that the row is ranked by."""
         return self.scores[RANKED_BY].mean if RANKED_BY in self.scores else None
+
+    @property
+    def verdict(self) -> str | None:
+        """What is said of the row: *first*, *provisional*, or what the comparison allows."""
+        if self.provisional and self.dice is not None:
+            return "provisional"
+        if self.against_first is not None:
+            return self.against_first.verdict
+        return "first" if self.rank == 1 else None
 
 
 @dataclass(frozen=True)
@@ -102,3 +159,8 @@ class Leaderboard:
     selected_by: str
     by: By
     tables: tuple[Table, ...]
+
+    @property
+    def reads_target_labels(self) -> bool:
+        """Whether settings were chosen by a score that is computed from target labels."""
+        return "oracle/" in self.selected_by

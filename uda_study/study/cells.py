@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,6 @@ __all__ = [
     "cells",
     "confirm_trials",
     "factor_text",
-    "find_study",
     "flatten_hyper",
     "num_trials",
     "of_the_result",
@@ -33,7 +31,6 @@ __all__ = [
     "study_methods",
 ]
 
-_SHOWN = 8
 _NOT_OF_THE_RESULT = ("resources", "budget", "checkpoint")
 
 
@@ -97,26 +94,10 @@ def study_id(resolved: Mapping[str, JSON]) -> str:
     """Return the study's name and a short hash of everything that its results depend on.
 
     Takes `StudySpec.to_json`. Where the data lie, what a trial may take and what stays on disk do
-    not count.
+    not count, nor do extensions of the search: a study keeps the id that it began with.
     """
     text = json.dumps(of_the_result(resolved), sort_keys=True)
     return f"{resolved['name']}-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
-
-
-def find_study(text: str, known: Sequence[str]) -> str:
-    """Return the study of that id or name, or the only one that begins so; else `InputError`."""
-    if text in known:
-        return text
-    named = [name for name in known if name.rpartition("-")[0] == text]
-    begin = named or [name for name in known if name.startswith(text)]
-    if len(begin) == 1:
-        return begin[0]
-    if begin:
-        shown = ", ".join(begin[:_SHOWN])
-        raise InputError.of("study", "names more than one", repr(text), f"choose from {shown}")
-    near = difflib.get_close_matches(text, known, n=3, cutoff=0.4)
-    remedy = f"did you mean {' or '.join(near)}?" if near else "no study of that name was run here"
-    raise InputError.of("study", "unknown study", repr(text), remedy)
 
 
 def of_the_result(resolved: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -125,7 +106,13 @@ def of_the_result(resolved: Mapping[str, JSON]) -> dict[str, JSON]:
     resources = resolved["resources"]
     if isinstance(resources, Mapping):
         values["precision"] = resources["precision"]
-    for section, free in (("data", "root"), ("evaluation", "metrics")):
+    search = resolved["search"]
+    if isinstance(search, Mapping):
+        before = search.get("extended_from")
+        if isinstance(before, list) and before:
+            values["search"] = {**search, "num_samples": before[0]}
+    free_ones = (("data", "root"), ("evaluation", "metrics"), ("search", "extended_from"))
+    for section, free in free_ones:
         given = values[section]
         if isinstance(given, Mapping):
             values[section] = {key: value for key, value in given.items() if key != free}

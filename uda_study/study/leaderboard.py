@@ -9,15 +9,13 @@ structures, then over its test cases; folds are averaged within a seed and seeds
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from uda_study.study import rules, selection, statistics
+from uda_study.study import rules, selection
 from uda_study.study.board import (
     RANKED_BY,
     Against,
@@ -29,10 +27,27 @@ from uda_study.study.board import (
     Summary,
     Table,
 )
+from uda_study.study.leaderboard_order import ranked
+from uda_study.study.leaderboard_rows import (
+    STATUSES,
+    cell_row,
+    chosen_trial,
+    oracle_trial,
+    reference_row,
+    row_of,
+    scored_runs,
+)
+from uda_study.study.leaderboard_values import (
+    Values,
+    mean_dice,
+    structure_values,
+    subject_values,
+)
 
 __all__ = [
-    "Against", "By", "Leaderboard", "Oracle", "Row", "Summary", "Table", "leaderboard",
-    "scored_runs", "structure_values", "subject_values",
+    "NEEDED_SCORES", "RANKED_BY", "Against", "By", "Leaderboard", "Oracle", "Row", "Summary",
+    "Table", "leaderboard", "mean_dice", "needed_keys", "scored_runs", "structure_values",
+    "subject_values",
 ]  # fmt: skip
 
 SMALLEST_GAP = 0.02
@@ -41,15 +56,13 @@ BOUNDS: Mapping[str, Role] = {
     "no_adaptation": "lower bound",
     "target_supervised": "upper bound",
 }
-USED_SCORES = ("blind/score", "oracle/dice", "cost/seconds")
-STATUSES = ("complete", "pruned", "diverged", "failed")
-
-
-class Values(NamedTuple):
-    """What was measured on the target's test cases: by subject, and by subject and structure."""
-
-    subjects: pd.DataFrame
-    structures: pd.DataFrame
+USED_SCORES = (
+    "blind/score", "oracle/dice", "cost/seconds", "cost/evaluation_seconds",
+    "cost/shared_stages_trained",
+    "cost/shared_seconds",
+)  # fmt: skip
+NEEDED_SCORES = (*USED_SCORES, *selection.VALIDATORS)
+"""What a leaderboard needs of the runs' table, beside the score that the study selects by."""
 
 
 def leaderboard(
@@ -58,27 +71,27 @@ def leaderboard(
     """Compute the leaderboard; the order of the frames' rows does not matter.
 
     ``select`` chooses within the cells by another rule than the study did, one of
-    `uda_study.study.rules`; what it chooses is provisional unless it was confirmed as well.
+    `uda_study.study.rules`; what it chooses is provisional unless it was confirmed as well. Of
+    ``cases`` those of `needed_keys` are enough.
     """
-    runs = runs.sort_values(["study", "cell", "kind", "number", "seed", "fold", "key"])
-    runs = runs.assign(**{name: np.nan for name in USED_SCORES if name not in runs})
-    if select is not None:
-        runs = runs.assign(selection=rules.rule_of(select, list(runs.columns)), reselected=True)
-    values = Values(subject_values(cases), structure_values(cases))
+    runs = _ready(runs, select)
+    values = Values(cases)
     tables = []
     for (dataset, direction), group in runs.groupby(["dataset", "direction"], sort=True):
+        baselines = group[group["kind"] == "baseline"]
         references = [
-            _row(group[group["kind"] == "baseline"], part, values, BOUNDS.get(method, "baseline"))
-            for method, part in _parts(group[group["kind"] == "baseline"], ["method"])
+            reference_row(part, values, BOUNDS.get(str(method), "baseline"))
+            for method, part in baselines.groupby("method", sort=True)
         ]
         rivals = group[group["kind"] != "baseline"]
         classes = sorted(set(rivals["supervision"])) or ["none"]
         for supervision in classes:
             rows = list(_contenders(rivals[rivals["supervision"] == supervision], values, by))
-            ranked = _ranked([_recover(row, references) for row in rows])
+            # A single training tells nothing of the luck of seeds: trials are not compared.
+            order = ranked([_recover(row, references) for row in rows], compared=by != "trial")
             protocol = ", ".join(sorted(set(group["protocol"])))
             tables.append(
-                Table(str(dataset), str(direction), supervision, protocol, (*ranked, *references))
+                Table(str(dataset), str(direction), supervision, protocol, (*order, *references))
             )
     return Leaderboard(
         study=", ".join(sorted(set(runs["study"]))),
@@ -88,166 +101,66 @@ def leaderboard(
     )
 
 
-def subject_values(cases: pd.DataFrame) -> pd.DataFrame:
-    """Return ``key metric subject value`` on the target's test cases; before: ``js_before``."""
-    by = ["key", "metric", "subject"]
-    per_case = _on_test(cases).groupby([*by, "case"], as_index=False)["value"].mean()
-    values: pd.DataFrame = per_case.groupby(by, as_index=False)["value"].mean()
-    return values
+def needed_keys(runs: pd.DataFrame, by: By = "cell", select: str | None = None) -> set[str]:
+    """Return the trainings whose cases the leaderboard of these runs is computed from.
 
-
-def mean_dice(cases: pd.DataFrame) -> dict[str, float]:
-    """Return the mean test Dice of every training by its key, cases weighted as in the table."""
-    values = subject_values(cases)
-    means = values[values["metric"] == RANKED_BY].groupby("key")["value"].mean()
-    return {str(key): float(value) for key, value in means.items()}
-
-
-def structure_values(cases: pd.DataFrame) -> pd.DataFrame:
-    """Return ``key metric structure subject value`` of the structures on the same cases.
-
-    Structures are what Dice is measured of.
+    They are the baselines, the trainings that stand for the cells, and the search trials that the
+    selection rule and target labels choose; by trial, all that are complete.
     """
-    test = _on_test(cases)
-    of_structures = test["structure"].isin(test.loc[test["metric"] == RANKED_BY, "structure"])
-    by = ["key", "metric", "structure", "subject"]
-    values: pd.DataFrame = test[of_structures].groupby(by)["value"].mean().reset_index()
-    return values
+    runs = _ready(runs, select)
+    baselines, rivals = runs[runs["kind"] == "baseline"], runs[runs["kind"] != "baseline"]
+    keys = set(baselines[baselines["status"] == "complete"]["key"])
+    if by == "trial":
+        return keys | set(rivals[rivals["status"] == "complete"]["key"])
+    for _, cell in rivals.groupby(["study", "cell"]):
+        keys |= {*scored_runs(cell)["key"], chosen_trial(cell), oracle_trial(cell)} - {None}
+    return keys
 
 
-def _on_test(cases: pd.DataFrame) -> pd.DataFrame:
-    test = cases[(cases["role"] == "target_test") & cases["value"].notna()]
-    # Sums depend on the order of their terms in the last digit: fix it.
-    test = test.sort_values(["key", "subject", "case", "metric", "phase", "structure"])
-    test["metric"] = test["metric"].where(test["phase"] != "before", test["metric"] + "_before")
-    return test
+def _ready(runs: pd.DataFrame, select: str | None) -> pd.DataFrame:
+    runs = runs.sort_values(["study", "cell", "kind", "number", "seed", "fold", "key"])
+    runs = runs.assign(**{name: np.nan for name in USED_SCORES if name not in runs})
+    runs = runs.assign(**{"cost/seconds": _amortised(runs)})
+    if select is None:
+        return runs
+    return runs.assign(selection=rules.rule_of(select, list(runs.columns)), reselected=True)
+
+
+def _amortised(runs: pd.DataFrame) -> pd.Series:
+    """Return each training's seconds with its share of the stages that one trained for all.
+
+    Which training finds a shared stage missing is chance. Those of one study, direction, fold and
+    seed share alike; the upper bound, whose stage reads target labels, keeps its own.
+    """
+    shared = runs["cost/shared_seconds"].fillna(0.0)
+    bound = (runs["kind"] == "baseline") & (runs["supervision"] == "labels")
+    group = [runs[name] for name in ("study", "direction", "fold", "seed")]
+    measured = shared.where(runs["cost/seconds"].notna())
+    return runs["cost/seconds"] - shared + measured.groupby([*group, bound]).transform("mean")
 
 
 def _contenders(rivals: pd.DataFrame, values: Values, by: By) -> Iterator[Row]:
     if by == "trial":
         finished = rivals[(rivals["kind"] == "search") & (rivals["status"] == "complete")]
-        for _, part in _parts(finished, ["key"]):
-            yield replace(_row(part, part, values), trial=f"search {int(part['number'].iloc[0])}")
+        for _, part in finished.groupby("key", sort=True):
+            yield replace(
+                row_of(part, part, values), trial=f"search {int(part['number'].iloc[0])}"
+            )  # fmt: skip
         return
-    rows = [_cell_row(part, values) for _, part in _parts(rivals, ["study", "cell"])]
+    rows = [cell_row(part, values) for _, part in rivals.groupby(["study", "cell"], sort=True)]
     if by == "cell":
         yield from rows
         return
     for key in sorted({(row.study, row.method) for row in rows}):
         mine = [row for row in rows if (row.study, row.method) == key]
         chosen = max(mine, key=lambda row: -np.inf if row.blind is None else row.blind)
+        tuning = sum(row.cost.tuning_hours for row in mine)
         yield replace(
             chosen,
             hours=sum(row.hours for row in mine),
             trial_counts={s: sum(row.trial_counts[s] for row in mine) for s in STATUSES},
+            cost=replace(chosen.cost, tuning_hours=tuning),
         )
-
-
-def scored_runs(cell: pd.DataFrame) -> pd.DataFrame:
-    """Return the trainings that stand for a cell: complete, of one setting, chosen blindly.
-
-    They are its confirmations or, while there are none, the search trial that would be confirmed.
-    """
-    confirmed = cell[(cell["kind"] == "confirm") & (cell["status"] == "complete")]
-    if "reselected" in cell:
-        # By another rule than the study's: what it chooses may not be what was confirmed.
-        chosen = cell[cell["key"] == _chosen(cell)]
-        confirmed = confirmed[confirmed["params"].isin(chosen["params"])]
-    scored = confirmed if len(confirmed) else cell[cell["key"] == _chosen(cell)]
-    if scored["params"].nunique() > 1:
-        settings = scored.groupby("params")["blind/score"].mean().fillna(-np.inf)
-        scored = scored[scored["params"] == settings.idxmax()]
-    return scored
-
-
-def _cell_row(cell: pd.DataFrame, values: Values) -> Row:
-    scored = scored_runs(cell)
-    provisional = not (scored["kind"] == "confirm").any()
-    return replace(
-        _row(cell, scored, values), provisional=provisional, oracle=_oracle(cell, values.subjects)
-    )
-
-
-def _row(cell: pd.DataFrame, scored: pd.DataFrame, values: Values, role: Role = "method") -> Row:
-    """Return the row of ``scored`` trainings; all of the cell's trainings count as its cost."""
-    first = (scored if len(scored) else cell).iloc[0]
-    if role != "method":
-        cell, scored = scored, scored[scored["status"] == "complete"]
-    mine = values.subjects.merge(scored[["key", "seed"]], on="key")
-    per_seed = mine.groupby(["metric", "seed", "subject"])["value"].mean()
-    counted = cell[cell["kind"] != "confirm"]["status"].value_counts()
-    blind = scored["blind/score"].mean()
-    n_seeds = int(scored["seed"].nunique())
-    dice = per_seed[per_seed.index.get_level_values("metric") == RANKED_BY]
-    by_subject, by_seed = dice.groupby("subject").mean(), dice.groupby("seed").mean()
-    return Row(
-        study=str(first["study"]),
-        cell=str(first["cell"]),
-        method=str(first["method"]),
-        role=role,
-        factors=json.loads(first["factors"] or "{}"),
-        n_seeds=n_seeds,
-        seeds_expected=max(n_seeds, int(first["seeds"])),
-        provisional=False,
-        scores={str(name): _summary(part) for name, part in per_seed.groupby("metric")},
-        structures=_structures(values.structures[values.structures["key"].isin(scored["key"])]),
-        subjects={str(name): float(value) for name, value in by_subject.items()},
-        by_seed=_by_seed(dice.reset_index()),
-        seed_means=tuple(float(value) for value in by_seed),
-        blind=float(blind) if pd.notna(blind) else None,
-        trial_counts={status: int(counted.get(status, 0)) for status in STATUSES},
-        hours=float(cell["cost/seconds"].sum() / 3600),
-    )
-
-
-def _by_seed(dice: pd.DataFrame) -> dict[str, dict[int, float]]:
-    return {
-        str(subject): dict(zip(part["seed"].astype(int), part["value"].tolist(), strict=True))
-        for subject, part in dice.groupby("subject")
-    }
-
-
-def _summary(values: pd.Series) -> Summary:
-    """Summarise values indexed by (metric, seed, subject)."""
-    subjects = values.groupby("subject").mean().tolist()
-    seeds = values.groupby("seed").mean().tolist()
-    return Summary(
-        mean=float(np.mean(subjects)),
-        sd_subjects=statistics.spread(subjects),
-        sd_seeds=statistics.spread(seeds),
-        ci95=statistics.mean_interval(subjects),
-    )
-
-
-def _structures(values: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Return the means by metric and structure: seeds within a subject, then subjects."""
-    per_subject = values.groupby(["metric", "structure", "subject"])["value"].mean()
-    means = per_subject.groupby(level=["metric", "structure"]).mean().reset_index()
-    return {
-        str(metric): dict(zip(part["structure"], part["value"].tolist(), strict=True))
-        for metric, part in means.groupby("metric")
-    }
-
-
-def _searched(cell: pd.DataFrame) -> list[dict[str, Any]]:
-    search = cell[cell["kind"] == "search"].to_dict("records")
-    return [{str(name): value for name, value in record.items()} for record in search]
-
-
-def _chosen(cell: pd.DataFrame) -> str | None:
-    """Return the search trial that the study's selection rule chooses."""
-    return rules.choose(str(cell["selection"].iloc[0]), _searched(cell))
-
-
-def _oracle(cell: pd.DataFrame, values: pd.DataFrame) -> Oracle:
-    best = _test_dice(selection.choose_oracle(_searched(cell)), values)
-    blind = _test_dice(_chosen(cell), values)
-    return Oracle(best, None if best is None or blind is None else blind - best)
-
-
-def _test_dice(key: str | None, values: pd.DataFrame) -> float | None:
-    mine = values[(values["key"] == key) & (values["metric"] == RANKED_BY)]["value"]
-    return float(mine.mean()) if len(mine) else None
 
 
 def _recover(row: Row, references: Sequence[Row]) -> Row:
@@ -257,41 +170,3 @@ def _recover(row: Row, references: Sequence[Row]) -> Row:
     if row.dice is None or none is None or target is None or target - none <= SMALLEST_GAP:
         return row
     return replace(row, recovered=(row.dice - none) / (target - none))
-
-
-def _ranked(rows: Sequence[Row]) -> list[Row]:
-    """Order by mean Dice, equal ones sharing a rank; compare each row with the first."""
-    scored = sorted((r for r in rows if r.dice is not None), key=lambda r: (-_dice(r), _name(r)))
-    missing = sorted((r for r in rows if r.dice is None), key=_name)
-    comparisons = [statistics.compare(row.by_seed, scored[0].by_seed) for row in scored[1:]]
-    # The first row is chosen by the same figures, which is as if all pairs were compared.
-    pairs = len(scored) * (len(scored) - 1) // 2
-    adjusted = statistics.holm([comparison.p for comparison in comparisons], of=pairs)
-    shared = sorted(set.intersection(*(set(row.subjects) for row in scored))) if scored else []
-    table = np.array([[row.subjects[s] for s in shared] for row in scored])
-    intervals = statistics.rank_intervals(table) if len(shared) > 1 else [None] * len(scored)
-    ranked = []
-    for index, row in enumerate(scored):
-        rank = 1 + sum(_dice(other) > _dice(row) for other in scored)
-        against = None
-        if index:
-            c, p = comparisons[index - 1], adjusted[index - 1]
-            against = Against(
-                c.difference, c.ci95, p, c.smallest_detectable, statistics.verdict(c, p)
-            )
-        ranked.append(replace(row, rank=rank, rank_ci=intervals[index], against_first=against))
-    return ranked + missing
-
-
-def _dice(row: Row) -> float:
-    """Return the mean without the digits in which equal sums may differ."""
-    return round(row.scores[RANKED_BY].mean, 9)
-
-
-def _name(row: Row) -> tuple[str, str, str]:
-    return row.study, row.cell, row.trial or ""
-
-
-def _parts(runs: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
-    for name, part in runs.groupby(columns, sort=True):
-        yield str(name[-1]), part

@@ -1,87 +1,50 @@
-"""Write a leaderboard as JSON, CSV, Markdown, or as plain cells that a terminal can draw."""
+"""Write a leaderboard as Markdown, or as plain cells that a terminal or a document can draw."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-import pandas as pd
-
-from uda_study.study.board import RANKED_BY, Leaderboard, Row, Table
+from uda_study.study.across import Across, across, label
+from uda_study.study.board import RANKED_BY, Ending, Leaderboard, Row, Table
 from uda_study.study.rules import RANK_AVERAGE
-from uda_study.types import JSON
+from uda_study.study.statistics import SMALLEST_TESTABLE
 
 SHOWN = ("hd95", "assd", "js", "js_excess")
 """The metrics that tables show beside Dice; JSON and CSV have all."""
 MARKS = {"not distinguishable": "≈", "practically equivalent": "=", "descriptive only": "n small"}
 MISSING = "-"
+_ENDED = {"diverged": "diverged", "failed": "failed", "pruned": "was stopped early",
+          "running": "still runs", "killed": "was cut off"}  # fmt: skip
+Standing = Literal["first", "alike", "other", "too few", "waiting", "reference"]
+"""What a row is at a glance; *alike* cannot be told from the first, *too few* are its subjects for
+any test, and *waiting* is what has no confirmation or no finished training."""
 
 
 @dataclass(frozen=True)
 class TableView:
-    """A table as text: a title, columns, rows (references among them), and notes below."""
+    """A table as text: a title, columns, rows (references among them), and notes below.
+
+    ``standings`` has what each row is, where a table is of single directions.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
-
-
-def to_json(board: Leaderboard) -> str:
-    """Return the leaderboard as strict JSON; what is unknown is null, never NaN."""
-    document = {
-        "study": board.study,
-        "selected_by": board.selected_by,
-        "by": board.by,
-        "tables": [
-            {
-                "dataset": table.dataset,
-                "direction": table.direction,
-                "supervision": table.supervision,
-                "protocol": table.protocol,
-                "rows": [_row_json(row) for row in table.rows],
-            }
-            for table in board.tables
-        ],
-    }
-    return json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def to_csv(board: Leaderboard) -> str:
-    """Return one line per row of every table, with one column per score and spread."""
-    lines = []
-    for table in board.tables:
-        for row in table.rows:
-            line: dict[str, Any] = {
-                "dataset": table.dataset,
-                "direction": table.direction,
-                "supervision": table.supervision,
-                "protocol": table.protocol,
-                "selected_by": board.selected_by,
-            }
-            values = _row_json(row)
-            line |= {f"factors.{k}": v for k, v in values.pop("factors").items()}
-            for name, summary in values.pop("scores").items():
-                if summary is None:
-                    continue
-                low, high = summary.pop("ci95")
-                line |= {f"{name}.{k}": v for k, v in summary.items()}
-                line |= {f"{name}.ci95_low": low, f"{name}.ci95_high": high}
-            for name, means in values.pop("structures").items():
-                line |= {f"{name}.{structure}": mean for structure, mean in means.items()}
-            for name, value in values.items():
-                line |= _flat(name, value)
-            lines.append(line)
-    return pd.DataFrame(lines).to_csv(index=False, lineterminator="\n")
+    standings: tuple[Standing, ...] = ()
 
 
 def to_markdown(board: Leaderboard) -> str:
     """Return every table under its own heading."""
+    return views_to_markdown(table_views(board))
+
+
+def views_to_markdown(views: Sequence[TableView]) -> str:
+    """Return the tables as Markdown, each under its title."""
     blocks = []
-    for view in table_views(board):
+    for view in views:
         lines = [f"### {view.title}", ""]
         lines += [_markdown_line(view.columns), _markdown_line(["---"] * len(view.columns))]
         lines += [_markdown_line(row) for row in view.rows]
@@ -91,11 +54,124 @@ def to_markdown(board: Leaderboard) -> str:
 
 
 def table_views(board: Leaderboard) -> list[TableView]:
-    """Return the tables as text cells, for a terminal or a document."""
-    return [_view(table, board.selected_by) for table in board.tables]
+    """Return the tables as text cells: one per direction, then the means over directions."""
+    views = [_view(table, board) for table in board.tables]
+    return views + [_across_view(found, board) for found in across(board)]
 
 
-def _view(table: Table, selected_by: str) -> TableView:
+def brief_views(board: Leaderboard, left_out: Collection[str] = ()) -> list[TableView]:
+    """Return the tables without what a page has no room for.
+
+    Those are factors, which the cell's name repeats, the direction in that name, which the title
+    has, metrics before adaptation, and ``left_out``.
+    """
+    factors = {name for table in board.tables for row in table.rows for name in row.factors}
+    hidden = {*factors, *left_out, *(f"{name}_before" for name in (RANKED_BY, *SHOWN))}
+    return [_named_briefly(_without(view, hidden)) for view in table_views(board)]
+
+
+def _named_briefly(view: TableView) -> TableView:
+    if "cell" not in view.columns:
+        return view
+    place = view.columns.index("cell")
+    rows = tuple((*row[:place], brief_name(row[place]), *row[place + 1 :]) for row in view.rows)
+    return replace(view, rows=rows)
+
+
+def brief_name(cell: str) -> str:
+    """Return a cell's name without its direction, a method by its name alone.
+
+    >>> brief_name("method=dam direction=mr->ct"), brief_name("depth=g5 direction=mr->ct")
+    ('dam', 'depth=g5')
+    """
+    words = [word for word in cell.split() if not word.startswith("direction=")]
+    return " ".join(word.removeprefix("method=") for word in words) or cell
+
+
+def _without(view: TableView, hidden: Collection[str]) -> TableView:
+    shown = [place for place, name in enumerate(view.columns) if name not in hidden]
+    rows = tuple(tuple(row[place] for place in shown) for row in view.rows)
+    return replace(view, columns=tuple(view.columns[place] for place in shown), rows=rows)
+
+
+def table_title(table: Table, board: Leaderboard) -> str:
+    """Return what is compared, on whom, and how settings were chosen."""
+    methods = [row for row in table.rows if row.role == "method"] or list(table.rows)
+    subjects = max((len(row.subjects) for row in methods), default=0)
+    seeds = max((row.n_seeds for row in methods), default=0)
+    parts = [
+        f"{table.dataset} {table.direction}",
+        f"supervision {table.supervision}",
+        f"{subjects} subjects",
+        f"{seeds} seeds",
+        f"{table.protocol} protocol",
+        *_selection(board),
+    ]
+    return ", ".join(parts + _transductive([table]))
+
+
+def across_title(found: Across, board: Leaderboard) -> str:
+    """Return what the means are of, and how settings were chosen."""
+    tables = [table for table in board.tables if table.supervision == found.supervision]
+    parts = [
+        f"unweighted mean over {len(found.pairs)} domain pairs ({'; '.join(found.pairs)})",
+        f"supervision {found.supervision}",
+        *_selection(board),
+    ]
+    return ", ".join(parts + _transductive(tables))
+
+
+def _selection(board: Leaderboard) -> list[str]:
+    rule = board.selected_by.replace(RANK_AVERAGE, "blind rank average")
+    loud = "SELECTED WITH TARGET LABELS: not unsupervised"
+    return [f"selected by {rule}", *([loud] if board.reads_target_labels else [])]
+
+
+def _transductive(tables: Sequence[Table]) -> list[str]:
+    found = any("transductive" in table.protocol for table in tables)
+    return ["TRANSDUCTIVE: adapted to the images that are tested on"] if found else []
+
+
+def _across_view(found: Across, board: Leaderboard) -> TableView:
+    columns = ("setting", "mean Dice", *found.pairs, "mean rank", "rank CI")
+    rows = tuple(
+        (
+            row.label,
+            _number(row.mean_dice),
+            *(_number(row.by_pair.get(pair)) for pair in found.pairs),
+            MISSING if row.mean_rank is None else f"{row.mean_rank:.2f}",
+            _places(row.rank_ci),
+        )
+        for row in found.rows
+    )
+    return TableView(across_title(found, board), columns, rows, tuple(_across_notes(found, board)))
+
+
+def _across_notes(found: Across, board: Leaderboard) -> list[str]:
+    notes = [found.note] if found.note else []
+    if found.friedman_p is not None:
+        notes.append(f"Friedman's test: p {_p(found.friedman_p)}")
+    notes += [f"{a} and {b}: p {_p(p)}" for (a, b), p in found.posthoc.items()]
+    if found.kendall_tau is not None:
+        notes.append(f"orders by mean Dice and by mean rank: Kendall's tau {found.kendall_tau:.2f}")
+    notes += [
+        f"{row.label}: no mean, nothing in {', '.join(row.missing)}"
+        for row in found.rows
+        if row.missing
+    ]
+    waiting = sorted(
+        {
+            label(row, board.by)
+            for table in board.tables
+            if table.supervision == found.supervision
+            for row in table.rows
+            if row.verdict == "provisional"
+        }
+    )
+    return notes + [f"{name}: provisional in at least one pair" for name in waiting]
+
+
+def _view(table: Table, board: Leaderboard) -> TableView:
     factors = sorted({name for row in table.rows for name in row.factors} - {"direction"})
     measured = {name for row in table.rows for name in row.scores}
     wanted = [*SHOWN, *(f"{name}_before" for name in (RANKED_BY, *SHOWN))]
@@ -105,41 +181,46 @@ def _view(table: Table, selected_by: str) -> TableView:
         "oracle", "gap", "recovered", "rank CI", "p (Holm)", "", "seeds", "trials", "hours",
     ]  # fmt: skip
     rows = tuple(tuple(_cells(row, factors, metrics)) for row in table.rows)
-    return TableView(_title(table, selected_by), tuple(columns), rows, tuple(_notes(table)))
+    return TableView(
+        table_title(table, board),
+        tuple(columns),
+        rows,
+        tuple(_notes(table, board)),
+        tuple(map(_standing, table.rows)),
+    )
 
 
-def _title(table: Table, selected_by: str) -> str:
-    methods = [row for row in table.rows if row.role == "method"] or list(table.rows)
-    subjects = max((len(row.subjects) for row in methods), default=0)
-    seeds = max((row.n_seeds for row in methods), default=0)
-    rule = selected_by.replace(RANK_AVERAGE, "blind rank average")
-    parts = [
-        f"{table.dataset} {table.direction}",
-        f"supervision {table.supervision}",
-        f"{subjects} subjects",
-        f"{seeds} seeds",
-        f"{table.protocol} protocol",
-        f"selected by {rule}",
-    ]
-    if "oracle/" in selected_by:
-        parts.append("SELECTED WITH TARGET LABELS: not unsupervised")
-    if "transductive" in table.protocol:
-        parts.append("TRANSDUCTIVE: adapted to the images that are tested on")
-    return ", ".join(parts)
+def _standing(row: Row) -> Standing:
+    if row.role != "method":
+        return "reference"
+    if row.dice is None or row.provisional:
+        return "waiting"
+    if len(row.subjects) < SMALLEST_TESTABLE:
+        return "too few"
+    if row.verdict in ("not distinguishable", "practically equivalent"):
+        return "alike"
+    return "first" if row.verdict == "first" else "other"
 
 
-def _notes(table: Table) -> list[str]:
-    notes = [
-        f"{row.cell}: provisional, its best search trial; no confirmation yet"
+def _notes(table: Table, board: Leaderboard) -> list[str]:
+    notes = ["single trainings, which are not compared"] if board.by == "trial" else []
+    notes += [
+        f"{_name(row)}: provisional, its best search trial; no confirmation yet"
         for row in table.rows
         if row.provisional and row.dice is not None
     ]
-    notes += [f"{row.cell}: no finished trial" for row in table.rows if row.dice is None]
     notes += [
-        f"{row.cell}: {row.n_seeds}/{row.seeds_expected} seeds confirmed"
+        f"{_name(row)}: no finished {'trial' if row.role == 'method' else 'training'}"
         for row in table.rows
-        if not row.provisional and row.n_seeds < row.seeds_expected and row.role == "method"
+        if row.dice is None
     ]
+    notes += [
+        f"{_name(row)}: {row.n_seeds}/{row.seeds_expected} seeds"
+        + (" confirmed" if row.role == "method" else "")
+        for row in table.rows
+        if not row.provisional and 0 < row.n_seeds < row.seeds_expected and row.trial is None
+    ]
+    notes += [f"{_name(row)}: {_endings(row.unfinished)}" for row in table.rows if row.unfinished]
     missed = {
         _name(row): row.scores["n_missed"].mean for row in table.rows if "n_missed" in row.scores
     }
@@ -161,15 +242,23 @@ def _notes(table: Table) -> list[str]:
     if "descriptive only" in verdicts:
         notes.append("descriptive only; with so few subjects no test can reach .05")
     if detectable:
-        notes.append(f"smallest detectable difference from the first: {max(detectable):.3f} Dice")
+        least, most = (f"{bound:.3f}" for bound in (min(detectable), max(detectable)))
+        found = least if least == most else f"{least} to {most}, by row"
+        notes.append(f"smallest detectable difference from the first: {found} Dice")
     return notes
+
+
+def _endings(found: Sequence[Ending]) -> str:
+    several = any(ending.fold for ending in found)
+    return ", ".join(
+        f"seed {ending.seed}{f' fold {ending.fold}' if several else ''} {_ENDED[ending.status]}"
+        for ending in found
+    )
 
 
 def _cells(row: Row, factors: Sequence[str], metrics: Sequence[str]) -> list[str]:
     dice, against = row.scores.get(RANKED_BY), row.against_first
-    verdict = "" if against is None else MARKS.get(against.verdict, against.verdict)
-    if row.rank == 1 and against is None:
-        verdict = "first"
+    verdict = MARKS.get(row.verdict or "", row.verdict or "")
     failed = {k: n for k, n in row.trial_counts.items() if n and k != "complete"}
     trials = str(sum(row.trial_counts.values()))
     if failed:
@@ -186,10 +275,10 @@ def _cells(row: Row, factors: Sequence[str], metrics: Sequence[str]) -> list[str
         _number(row.oracle.dice),
         _number(row.oracle.gap),
         MISSING if row.recovered is None else f"{row.recovered:.0%}",
-        MISSING if row.rank_ci is None else f"[{row.rank_ci[0]}, {row.rank_ci[1]}]",
-        _number(against.p_holm if against else None),
+        _places(row.rank_ci),
+        _p(against.p_holm if against else None),
         verdict,
-        f"{row.n_seeds}/{row.seeds_expected}" + (" provisional" if row.provisional else ""),
+        f"{0 if row.provisional else row.n_seeds}/{row.seeds_expected}",
         trials,
         f"{row.hours:.2f}",
     ]
@@ -200,60 +289,16 @@ def _name(row: Row) -> str:
     return name if row.role == "method" else f"{row.method} ({row.role})"
 
 
-def _row_json(row: Row) -> dict[str, Any]:
-    """Return the row under the names that ``leaderboard --format json`` promises."""
-    against = row.against_first
-    return {
-        "rank": row.rank,
-        "rank_ci": row.rank_ci,
-        "role": row.role,
-        "study": row.study,
-        "cell": row.cell,
-        "method": row.method,
-        "trial": row.trial,
-        "factors": dict(row.factors),
-        "n_subjects": len(row.subjects),
-        "n_seeds": row.n_seeds,
-        "seeds_expected": row.seeds_expected,
-        "provisional": row.provisional,
-        "scores": {"dice": None, "js": None}
-        | {name: asdict(summary) for name, summary in row.scores.items()},
-        "structures": {name: dict(means) for name, means in row.structures.items()},
-        "blind_score": row.blind,
-        "oracle": asdict(row.oracle),
-        "recovered": row.recovered,
-        "difference": against.difference if against else None,
-        "difference_ci95": against.ci95 if against else None,
-        "p_holm": against.p_holm if against else None,
-        "smallest_detectable": against.smallest_detectable if against else None,
-        "verdict": against.verdict if against else None,
-        "trials": sum(row.trial_counts.values()),
-        "trial_counts": dict(row.trial_counts),
-        "hours": row.hours,
-    }
-
-
-def _flat(name: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        return {f"{name}.{key}": item for key, item in value.items()}
-    if isinstance(value, tuple):
-        return {f"{name}_low": value[0], f"{name}_high": value[1]}
-    return {name: value}
-
-
-def _finite(value: Any) -> JSON:
-    """Return plain JSON values with null in place of every number that is not finite."""
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value  # type: ignore[no-any-return]
-
-
 def _number(value: float | None) -> str:
     return MISSING if value is None else f"{value:.3f}"
+
+
+def _p(value: float | None) -> str:
+    return "<.001" if value is not None and value < 0.001 else _number(value)
+
+
+def _places(bounds: tuple[int, int] | None) -> str:
+    return MISSING if bounds is None else f"[{bounds[0]}, {bounds[1]}]"
 
 
 def _interval(bounds: tuple[float | None, float | None]) -> str:

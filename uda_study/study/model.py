@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    ValidationInfo,
     field_validator,
 )
 
@@ -74,12 +76,35 @@ class DataSpec(_Model):
 
 
 class SearchSpec(_Model):
-    """How settings are proposed inside a cell; names as in Ray Tune."""
+    """How settings are proposed inside a cell; names as in Ray Tune.
+
+    ``extended_from`` lists what ``num_samples`` was before each extension of a study that had
+    begun; the first is what its id stands for.
+    """
 
     alg: Literal["tpe", "random"] = "tpe"
     num_samples: int = Field(8, ge=1)
+    extended_from: tuple[PositiveInt, ...] = ()
     seed: Seed = 0
     max_concurrent_trials: PositiveInt | Literal["auto"] = "auto"
+
+    @property
+    def first_samples(self) -> int:
+        """How many trials per cell the study was begun with."""
+        return (*self.extended_from, self.num_samples)[0]
+
+    @field_validator("extended_from")
+    @classmethod
+    def _rising(cls, before: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        steps = (*before, *(info.data[n] for n in ("num_samples",) if n in info.data))
+        if before and any(one >= other for one, other in pairwise(steps)):
+            raise InputError.of(
+                "search.extended_from",
+                "must rise up to search.num_samples",
+                ", ".join(map(str, steps)),
+                "leave it out: uda-study resume --num-samples writes it",
+            )
+        return before
 
 
 class SchedulerSpec(_Model):

@@ -50,12 +50,17 @@ def rule_of(text: str, columns: Sequence[str]) -> str:
 
 def choose(rule: str, trials: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the key of the trial that the rule chooses; None where it can choose none."""
+    return next(iter(ranking(rule, trials)), None)
+
+
+def ranking(rule: str, trials: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys of the trials that the rule may choose, best first."""
     if rule == RANK_AVERAGE:
-        return selection.choose(trials)
+        return selection.ranking(trials)
     if rule == PUBLISHED:
-        first = [trial for trial in trials if int(trial["number"]) == 0]
-        return str(first[0]["key"]) if first and first[0]["status"] == "complete" else None
-    return next(iter(selection.ranking_by(trials, rule)), None)
+        first = [t for t in trials if int(t["number"]) == 0 and t["status"] == "complete"]
+        return [str(trial["key"]) for trial in first]
+    return selection.ranking_by(trials, rule)
 
 
 def prices(runs: pd.DataFrame, dice: Mapping[str, float]) -> dict[str, list[Price]]:

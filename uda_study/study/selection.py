@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scipy import stats
+
 Record = Mapping[str, Any]
 
 VALIDATORS = ("blind/entropy", "blind/entropy_fg", "blind/consistency", "blind/critic_w")
@@ -35,11 +37,6 @@ def ranking(trials: Sequence[Record], validators: Sequence[str] = VALIDATORS) ->
     return [str(trial["key"]) for _, trial in order]
 
 
-def choose(trials: Sequence[Record], validators: Sequence[str] = VALIDATORS) -> str | None:
-    """Return the key of the trial that `ranking` puts first; None if none is complete."""
-    return next(iter(ranking(trials, validators)), None)
-
-
 def ranking_by(trials: Sequence[Record], score: str) -> list[str]:
     """Return the keys of the complete trials that have the score, highest first."""
     known = [t for t in trials if t["status"] == "complete" and _finite(t, score)]
@@ -47,14 +44,9 @@ def ranking_by(trials: Sequence[Record], score: str) -> list[str]:
     return [str(trial["key"]) for trial in order]
 
 
-def choose_oracle(trials: Sequence[Record]) -> str | None:
-    """Return the trial that target validation labels would have chosen, by ``oracle/dice``."""
-    return next(iter(ranking_by(trials, "oracle/dice")), None)
-
-
 def _ranks(values: Sequence[float]) -> list[float]:
     """Return ranks from 1 for the highest; equal values share the mean of their ranks."""
-    return [sum(v > value for v in values) + (values.count(value) + 1) / 2 for value in values]
+    return [float(rank) for rank in stats.rankdata([-value for value in values])]
 
 
 def _rows(columns: Sequence[Sequence[float]], rows: Sequence[Record]) -> list[list[float]]:

@@ -37,7 +37,7 @@ def smoke(spec: StudySpec) -> StudySpec:
             "matrix": _without(matrix, lengths),
             "data": spec.data.model_copy(update={"folds": 1}),
             "search": spec.search.model_copy(
-                update={"num_samples": min(2, spec.search.num_samples)}
+                update={"num_samples": min(2, spec.search.num_samples), "extended_from": ()}
             ),
             "scheduler": spec.scheduler.model_copy(update={"max_t": 4, "grace_period": 2}),
             "confirm": spec.confirm.model_copy(

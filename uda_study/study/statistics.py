@@ -25,6 +25,8 @@ Interval = tuple[float | None, float | None]
 POWER = 0.8
 ROPE = 0.01
 """Differences in Dice smaller than this have no practical meaning."""
+DRAWS = 1000
+"""How often subjects are drawn anew for an interval of ranks."""
 SMALLEST_TESTABLE = 6
 """With fewer subjects the smallest two-sided Wilcoxon p is above .05."""
 
@@ -33,9 +35,9 @@ SMALLEST_TESTABLE = 6
 class Comparison:
     """The paired difference first - second over the ``n`` subjects that both have.
 
-    ``smallest_detectable`` is the true mean difference that a t test with the interval's error
-    would find with 80 % power. ``p``, not yet adjusted, is the larger of two: the Wilcoxon
-    signed-rank test's over subjects, whose seeds are averaged, and that of the interval.
+    ``p``, not yet adjusted, is that of the t test that belongs to the interval, and
+    ``smallest_detectable`` the true mean difference that it would find with 80 % power.
+    ``signed_rank`` is the p of the Wilcoxon signed-rank test over subjects, seeds averaged.
     """
 
     n: int
@@ -43,6 +45,7 @@ class Comparison:
     ci95: Interval
     p: float | None
     smallest_detectable: float | None
+    signed_rank: float | None = None
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
@@ -69,16 +72,16 @@ def compare(first: BySeed, second: BySeed) -> Comparison:
     shared, differences = paired(first, second)
     if not shared:
         return Comparison(0, None, (None, None), None, None)
-    p = signed_rank_p(differences.mean(axis=1).tolist())
     found = crossed_difference(differences)
     if found is None:
-        return Comparison(len(shared), float(differences.mean()), (None, None), p, None)
+        return Comparison(len(shared), float(differences.mean()), (None, None), None, None)
     return Comparison(
         n=len(shared),
         difference=found.mean,
         ci95=(found.mean - found.margin, found.mean + found.margin),
-        p=max(p, found.p),
+        p=found.p,
         smallest_detectable=smallest_detectable(found),
+        signed_rank=signed_rank_p(differences.mean(axis=1).tolist()),
     )
 
 
@@ -129,14 +132,17 @@ def detectable_shift(freedom: float) -> float:
 def verdict(comparison: Comparison, p_adjusted: float | None) -> Verdict:
     """Say what the comparison allows: of the first, seen from the second.
 
-    *better* or *worse*: adjusted p < .05 and the interval excludes 0; else *practically
-    equivalent*: the interval lies within ± `ROPE`; else *not distinguishable*. Below six
-    subjects no test can reach .05: *descriptive only*.
+    *better* or *worse*: adjusted p < .05, the interval excludes 0, and the signed-rank test over
+    subjects finds a difference, too. That one is not adjusted: with six subjects it cannot get
+    below .031, so that among many methods no difference, however large, could be called one. Else
+    *practically equivalent*: the interval lies within ± `ROPE`; else *not distinguishable*. Below
+    six subjects no signed-rank test can reach .05: *descriptive only*.
     """
     low, high = comparison.ci95
     if comparison.n < SMALLEST_TESTABLE or low is None or high is None:
         return "descriptive only"
-    if p_adjusted is not None and p_adjusted < 1 - LEVEL:
+    ranks_differ = comparison.signed_rank is not None and comparison.signed_rank < 1 - LEVEL
+    if p_adjusted is not None and p_adjusted < 1 - LEVEL and ranks_differ:
         if low > 0:
             return "better"
         if high < 0:
@@ -145,18 +151,31 @@ def verdict(comparison: Comparison, p_adjusted: float | None) -> Verdict:
 
 
 def rank_intervals(
-    values: NDArray[np.float64], *, seed: int = 0, draws: int = 1000
+    values: NDArray[np.float64], *, seed: int = 0, draws: int = DRAWS
 ) -> list[tuple[int, int]]:
     """Return the 95 % bootstrap interval of each row's rank, 1 being the highest mean.
 
     ``values`` ``(methods, subjects)`` holds one value per method and subject; subjects are drawn
     with replacement, the same ones for all methods.
     """
-    methods, subjects = values.shape
-    drawn = np.random.default_rng(seed).integers(0, subjects, size=(draws, subjects))
-    means = values[:, drawn].mean(axis=2)
-    ranks = np.array([(means > means[row]).sum(axis=0) + 1 for row in range(methods)])
+    drawn = draw_subjects(np.random.default_rng(seed), values.shape[1], draws)
+    return place_intervals(values[:, drawn].mean(axis=2))
+
+
+def draw_subjects(
+    random: np.random.Generator, subjects: int, draws: int = DRAWS
+) -> NDArray[np.int64]:
+    """Return the indices ``(draws, subjects)`` of subjects drawn with replacement."""
+    return random.integers(0, subjects, size=(draws, subjects))
+
+
+def place_intervals(scores: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Return each row's 95 % interval of places over the draws; ``scores`` ``(methods, draws)``.
+
+    The highest score has place 1, and equal ones share the better place.
+    """
+    places = np.array([(scores > row).sum(axis=0) + 1 for row in scores])
     tail = 100 * (1 - LEVEL) / 2
-    low = np.percentile(ranks, tail, axis=1, method="lower")
-    high = np.percentile(ranks, 100 - tail, axis=1, method="higher")
+    low = np.percentile(places, tail, axis=1, method="lower")
+    high = np.percentile(places, 100 - tail, axis=1, method="higher")
     return [(int(a), int(b)) for a, b in zip(low, high, strict=True)]

@@ -6,21 +6,21 @@ import difflib
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from uda_study.errors import InputError, StoreError
-from uda_study.study import statistics
-from uda_study.study.board import Row, Table
-from uda_study.study.leaderboard import leaderboard, scored_runs
+from uda_study.study.leaderboard import scored_runs
 from uda_study.study.selection import ranking_by
+from uda_study.tracking import gates
 from uda_study.tracking._mlflow import MlflowClient, MlflowException, ModelVersion
 from uda_study.tracking.artifacts import MODEL, fetch
-from uda_study.tracking.card import Gate, model_card
+from uda_study.tracking.card import model_card
+from uda_study.tracking.gates import Gate, standing
 from uda_study.tracking.names import clip, redact
-from uda_study.tracking.query import cases_of, study_runs
+from uda_study.tracking.query import study_runs
 from uda_study.tracking.registry import (
     CARD,
     DIGEST,
@@ -53,6 +53,8 @@ class Request:
 class Promotion:
     """What was found and done; ``version`` is None when nothing was registered."""
 
+    name: str
+    alias: str
     trial: str
     digest: str
     gates: tuple[Gate, ...]
@@ -76,8 +78,7 @@ def promote(
     """
     parse_model_name(f"{request.name}@{request.alias}")
     runs = study_runs(client, request.study)
-    cell = _cell(runs, request.cell)
-    run = _trained(cell)
+    run = representative(runs, request.cell)
     table, row = standing(client, runs, request.cell)
     with tempfile.TemporaryDirectory() as scratch:
         package = fetch(client, run["run_id"], run["artifact_uri"], MODEL, Path(scratch))
@@ -85,22 +86,24 @@ def promote(
             raise StoreError(f"{request.cell}: training {run['key']} has no model among its files")
         digest, config = verify_package(package), read_config(package)
         champion = _holder(client, request.name, request.alias)
-        gates = (
-            _chosen_blindly(run),
-            _confirmed(row),
-            _not_worse(client, run, row, champion),
-            _clean(run),
+        found = (
+            gates.chosen_blindly(run),
+            gates.checked(run),
+            gates.confirmed(row),
+            gates.worth_adapting(table, row),
+            gates.not_worse(client, run, row, champion),
+            gates.clean(run),
             Gate("round-trip predict", round_trip(package), "the stored model predicts the same"),
         )
-        forced = None if all(gate.passed for gate in gates) else request.force
-        card = model_card(config, table, row, gates, forced)
-        promotion = Promotion(str(run["key"]), digest, gates, card)
+        forced = None if all(gate.passed for gate in found) else request.force
+        card = model_card(config, table, row, found, forced, str(run["selection"]))
+        promotion = Promotion(request.name, request.alias, str(run["key"]), digest, found, card)
         if request.dry_run or not (promotion.passed or forced):
             return promotion
         folder = Path(scratch) / "registered"
         wrap(package, folder)
         (folder / CARD).write_text(card, encoding="utf-8")
-        text = json.dumps([asdict(gate) for gate in gates], indent=2)
+        text = json.dumps([asdict(gate) for gate in found], indent=2)
         (folder / GATES).write_text(text + "\n", encoding="utf-8")
         version = _register(client, request, run, promotion, folder)
     previous = None
@@ -108,17 +111,7 @@ def promote(
         previous = int(champion.version)
         client.set_registered_model_alias(request.name, PREVIOUS, str(previous))
     client.set_registered_model_alias(request.name, request.alias, str(version))
-    return Promotion(promotion.trial, digest, gates, card, version, previous)
-
-
-def standing(client: MlflowClient, runs: pd.DataFrame, cell: str) -> tuple[Table, Row]:
-    """Return a cell's row on its study's leaderboard, and the table that it stands in."""
-    board = leaderboard(runs, cases_of(client, runs))
-    for table in board.tables:
-        for row in table.rows:
-            if row.cell == cell and row.role == "method":
-                return table, row
-    raise InputError.of("cell", "has no row on the leaderboard", repr(cell))
+    return replace(promotion, version=version, previous=previous)
 
 
 def _cell(runs: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -131,53 +124,19 @@ def _cell(runs: pd.DataFrame, key: str) -> pd.DataFrame:
     return rivals[rivals["cell"] == key]
 
 
-def _trained(cell: pd.DataFrame) -> Mapping[str, str]:
-    """Return the training to promote: of those that stand for the cell, the best blind score."""
-    scored = scored_runs(cell)
-    records = [{str(k): v for k, v in record.items()} for record in scored.to_dict("records")]
+def representative(runs: pd.DataFrame, key: str) -> Mapping[str, str]:
+    """Return the training that stands for a cell: of those on its row, the best blind score.
+
+    Raises `InputError` for an unknown cell and for one without a finished training.
+    """
+    records = [
+        {str(name): value for name, value in record.items()}
+        for record in scored_runs(_cell(runs, key)).to_dict("records")
+    ]
     keys = ranking_by(records, "blind/score") or [str(r["key"]) for r in records]
     if not keys:
-        raise InputError.of("cell", "has no finished training", repr(str(cell["cell"].iloc[0])))
+        raise InputError.of("cell", "has no finished training", repr(key))
     return next(record for record in records if record["key"] == keys[0])
-
-
-def _chosen_blindly(run: Mapping[str, str]) -> Gate:
-    rule = run["selection"]
-    return Gate("unsupervised selection", rule.startswith("blind/"), rule or "rule unknown")
-
-
-def _confirmed(row: Row) -> Gate:
-    seeds = 0 if row.provisional else row.n_seeds
-    passed = 0 < seeds == row.seeds_expected
-    return Gate("confirmed seeds", passed, f"{seeds} of {row.seeds_expected} seeds")
-
-
-def _clean(run: Mapping[str, str]) -> Gate:
-    commit = run["git_commit"]
-    known = bool(commit) and commit != "-"
-    return Gate("clean git", known and "dirty" not in commit, commit if known else "commit unknown")
-
-
-def _not_worse(
-    client: MlflowClient, run: Mapping[str, str], row: Row, champion: ModelVersion | None
-) -> Gate:
-    name = "not worse than the present champion"
-    if champion is None:
-        return Gate(name, True, "there is none yet")
-    tags = champion.tags
-    if any(tags.get(f"uda.{key}") != run[key] for key in ("dataset", "direction", "data_sha")):
-        return Gate(name, True, "not comparable: it was trained on other data")
-    try:
-        _, held = standing(client, study_runs(client, tags["uda.study"]), tags["uda.cell"])
-    except InputError:
-        return Gate(name, True, "not comparable: its study is not in this store")
-    found = statistics.compare(row.by_seed, held.by_seed)
-    if found.difference is None:
-        return Gate(name, True, "not comparable: no test subject in common")
-    low, high = found.ci95
-    interval = "" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]"
-    detail = f"{found.difference:+.3f} Dice{interval} on {found.n} subjects"
-    return Gate(name, found.difference >= -statistics.ROPE, detail)
 
 
 def _holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:

@@ -23,8 +23,10 @@ from uda_study.tracking._mlflow import (
 )
 from uda_study.tracking.artifacts import attach, attach_files
 from uda_study.tracking.events import Event
+from uda_study.tracking.place import local_folder
 
-STUDY_FILES = ("study.yaml", "environment.txt", "data.json")
+STUDY_FILES = ("study.yaml", "environment.txt", "data.json", "checks.json")
+ERROR = "error.txt"
 PAGE = 1000
 _MOST_METRICS, _MOST_OTHERS = 800, 90
 T = TypeVar("T")
@@ -202,10 +204,14 @@ class StudyRuns:
         tags = {names.STATUS: str(status)}
         if event.message:
             tags[names.MESSAGE] = names.clip(names.redact(event.message))
+        elif known.run.data.tags.get(names.MESSAGE):
+            tags[names.MESSAGE] = ""  # an earlier attempt had failed
         self._log(known.id, tags=tags)
         known.status = str(status)
         if event.folder is not None and (self._folder / event.folder).is_dir():
             attach(self._client, known.run, self._folder / event.folder)
+            if event.status != "failed":
+                _drop_error(known.run)
         # Last, so that a run that says it has ended has all its files.
         self._end(known, names.RUN_STATUS.get(str(status), "FAILED"), event.time)
 
@@ -266,6 +272,13 @@ def find_or_make_experiment(client: MlflowClient, study: str, location: str | No
             remedy=f"mlflow experiments restore --experiment-id {found.experiment_id}",
         )
     return str(found.experiment_id)
+
+
+def _drop_error(run: Run) -> None:
+    """Remove what an earlier attempt left of its error, where the store is a folder."""
+    store = local_folder(run.info.artifact_uri)
+    if store is not None:
+        (store / ERROR).unlink(missing_ok=True)
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

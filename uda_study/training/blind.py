@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from uda_study import plugins
 from uda_study.data.labels import LabelReader
 from uda_study.data.probe import sample_labelled, sample_probe
+from uda_study.files import write_whole
 from uda_study.method import AdaptsSegmenter, Batch, Criticises, Method, Translates
 from uda_study.nets.segmenter import Segmenter, State
 from uda_study.training.step import derive_seed
@@ -49,10 +49,8 @@ class Anchors:
             anchors = compute()
             if anchors is None:
                 return None
-            draft = path.with_suffix(f".{os.getpid()}")
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps({"lower": anchors.lower, "upper": anchors.upper}))
-            draft.replace(path)
+            write_whole(path, json.dumps({"lower": anchors.lower, "upper": anchors.upper}))
             return anchors
 
 
