@@ -64,7 +64,7 @@ class MadeUpStudy:
         if dice is None:
             return
         random = np.random.default_rng(zlib.crc32(key.encode()))
-        around = LEVELS[: len(self.subjects)] + random.normal(0, 0.005, len(self.subjects))
+        around = np.resize(LEVELS, len(self.subjects)) + random.normal(0, 0.005, len(self.subjects))
         around += 0.01 * (seed - 2)
         after = JS_BEFORE if js is None else js
         for place, subject in enumerate(self.subjects):

@@ -147,6 +147,21 @@ def test_a_study_without_runs_gives_empty_tables(home: Path, make_log: Make):
     assert leaderboard(runs, cases).tables == ()
 
 
+def test_values_of_finished_trainings_that_are_gone_are_no_empty_table(
+    home: Path, folder: Path, make_log: Make
+):
+    log = make_log()
+    for one in (spec(0), spec(1)):
+        log.trial_started(one, {})
+        log.trial_finished(one, result(one), write_trial(folder, one))
+    log.close("complete")
+    client = open_store(home)
+    gone = Path(study_runs(client, "toy-1")["artifact_uri"][1], "cases.csv")
+    gone.unlink()
+    with pytest.raises(StoreError, match=f"of 1 finished trainings is gone.*{gone}"):
+        study_cases(client, "toy-1")
+
+
 def test_cases_of_several_studies_may_be_read_together(home: Path, folder: Path, make_log: Make):
     log = make_log()
     one = spec()

@@ -17,6 +17,7 @@ from uda_study.report.sections import (
     factors,
     importance,
     losses,
+    mixed,
     overlays,
     parallel,
     protocol,
@@ -39,6 +40,7 @@ _RESULTS: _Sections = (
     ("tables", tables.section),
     ("ranks", ranks.section),
     ("differences", differences.section),
+    ("mixed", mixed.section),
     ("factors", factors.section),
     ("overlays", overlays.section),
 )

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from sqlalchemy import Connection, Engine, Select, column, select, table
 
-from uda_study.errors import InputError
+from uda_study.errors import InputError, StoreError
 from uda_study.study import find
 from uda_study.tracking import names
 from uda_study.tracking._mlflow import Experiment, MlflowClient, SqlAlchemyStore
@@ -114,18 +114,26 @@ def cases_of(
 ) -> pd.DataFrame:
     """Return the measured values of these trainings, which are rows of `study_runs`.
 
-    With ``metrics``, those of other metrics are left out.
+    With ``metrics``, those of other metrics are left out. Raises `StoreError` where those of a
+    finished training are gone: a table without them would pass for one of all trainings.
     """
-    tables = []
+    tables, gone = [], []
     with tempfile.TemporaryDirectory() as folder:
-        for key, run_id, uri in zip(runs["key"], runs["run_id"], runs["artifact_uri"], strict=True):
+        columns = (runs[name] for name in ("key", "run_id", "artifact_uri", "status"))
+        for key, run_id, uri, status in zip(*columns, strict=True):
             path = fetch(client, run_id, uri, CASES, Path(folder))
             if path is None:
+                gone += [f"{uri}/{CASES}"] if status == "complete" else []
                 continue
             values = pd.read_csv(path, dtype={"case": str, "subject": str, "structure": str})
             if metrics is not None:
                 values = values[values["metric"].isin(metrics)]
             tables.append(values.assign(key=key)[list(CASE_COLUMNS)])
+    if gone:
+        raise StoreError(
+            f"{CASES} of {len(gone)} finished trainings is gone, the first of them {gone[0]}; "
+            "restore MLflow's artifacts to where they were"
+        )
     if not tables:
         return pd.DataFrame(columns=list(CASE_COLUMNS), dtype=str).astype({"value": float})
     return pd.concat(tables, ignore_index=True)
