@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,16 @@ BASELINES = {"no_adaptation", "target_supervised"}
 
 
 def test_there_are_search_spaces() -> None:
-    assert {"dam_depth", "quick", "glioma", "cord"} <= {path.stem for path in FILES}
+    named = {"compare_methods", "identity_term", "dam_depth", "dadr_weights", "seg_renorm"}
+    assert named | {"seuda_semantic", "quick", "glioma", "cord"} <= {path.stem for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_search_space_opens_with_its_question_and_its_cost(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    comment = " ".join(line.strip("# ") for line in lines[1 : lines.index("version: 1")])
+    assert "?" in comment
+    assert re.search(r"(about|in about) (\d+|two|three) minutes", comment)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
