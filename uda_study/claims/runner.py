@@ -21,6 +21,7 @@ from uda_study.engine.job import Home
 from uda_study.engine.run import Options, run_study
 from uda_study.engine.setup import Study, prepare_study
 from uda_study.errors import StoreError, TrainingError
+from uda_study.files import write_whole
 from uda_study.study.runlog import StudyStatus
 from uda_study.study.validate import load_study
 from uda_study.tracking.log import MlflowRunLog
@@ -126,9 +127,7 @@ def write_verdict(home: Path, claim: Claim, finding: Finding, studies: Sequence[
         },
     }
     ordered = {number: verdicts[number] for number in sorted(verdicts, key=int)}
-    partial = home / f".{FILE}.partial"
-    partial.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
-    partial.replace(home / FILE)
+    write_whole(home / FILE, json.dumps(ordered, indent=1) + "\n")
 
 
 def read_verdicts(home: Path) -> dict[str, Mapping[str, JSON]]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from PIL import Image
 
 from uda_study.data.check import Check
 from uda_study.data.facts import PERCENTILES, CaseFacts
@@ -23,14 +20,12 @@ from uda_study.report.domain_shift import (
     intensity_figure,
     shift_figure,
 )
-from uda_study.report.page_style import document
-from uda_study.report.style import DPI, Picture
+from uda_study.report.page_style import document, image, table
+from uda_study.report.style import Picture
 
 MOST_PICTURES = 60
 """Cases that are shown as pictures, over all domains."""
 
-_PIXELS_PER_INCH = 96
-_QUALITY = 85
 
 NATIVE, PREPARED = "as in the files", "as prepared"
 
@@ -155,7 +150,7 @@ def _domains(check: Check) -> str:
     note = "<p class=note>Sizes and spacings are the commonest; the other numbers are medians."
     note += " Label values that no structure has are background."
     note += " Percentiles are of the files' own values inside the mask, first channel.</p>"
-    return _table(head, rows) + note
+    return table(head, rows) + note
 
 
 def _cases(check: Check) -> str:
@@ -183,7 +178,7 @@ def _cases(check: Check) -> str:
                 level,
             ]
         )
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _pictures(check: Check) -> Iterable[str]:
@@ -207,30 +202,8 @@ def _pictures(check: Check) -> Iterable[str]:
 
 
 def _figure(picture: Picture, caption: str, *, photographs: bool = False) -> str:
-    """Return a figure at its own size; one of photographs as JPEG, a fifth of the PNG's bytes."""
-    with Image.open(io.BytesIO(picture.png)) as opened:
-        width = opened.width * _PIXELS_PER_INCH // DPI
-        data, kind = picture.png, "png"
-        if photographs:
-            buffer = io.BytesIO()
-            opened.convert("RGB").save(buffer, "JPEG", quality=_QUALITY)
-            data, kind = buffer.getvalue(), "jpeg"
-    text = escape(caption)
-    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    return (
-        f'<figure><img alt="{text}" width="{width}" src="{source}">'
-        f"<figcaption>{text}</figcaption></figure>"
-    )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return (
-        f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    shown = image(picture, caption, photographs=photographs)
+    return f"<figure>{shown}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _values(facts: CaseFacts) -> str:
