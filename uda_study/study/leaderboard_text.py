@@ -243,8 +243,8 @@ def _notes(table: Table, board: Leaderboard) -> list[str]:
         notes.append("descriptive only; with so few subjects no test can reach .05")
     if detectable:
         least, most = (f"{bound:.3f}" for bound in (min(detectable), max(detectable)))
-        found = least if least == most else f"{least} to {most}, by row"
-        notes.append(f"smallest detectable difference from the first: {found} Dice")
+        found = f"{least} Dice" if least == most else f"{least} to {most} Dice, by row"
+        notes.append(f"smallest detectable difference from the first: {found}")
     return notes
 
 
