@@ -30,6 +30,7 @@ from uda_study.study.leaderboard import NEEDED_SCORES, leaderboard, needed_keys
 from uda_study.study.trial import Cell, TrialSpec
 from uda_study.tracking import names
 from uda_study.tracking._mlflow import MlflowClient
+from uda_study.tracking.database import open_database
 from uda_study.tracking.place import artifact_location
 from uda_study.tracking.query import cases_of, find_study, study_runs
 from uda_study.tracking.store import open_store
@@ -167,8 +168,8 @@ def measure(home: Path, runs: int) -> Table:
     for given in ("", "--format html", "--by method", "--select snd", "--rules", "--by trial"):
         few = 1 if given in ("--rules", "--by trial") else runs
         add(f"leaderboard {given}", timed(command(home, *given.split()), few))
-    imports = [sys.executable, "-c", "import uda_study.cli.app, uda_study.tracking.query, "
-               "uda_study.tracking.store, uda_study.study.leaderboard"]  # fmt: skip
+    modules = "uda_study.cli.app, uda_study.tracking.boards, uda_study.study.leaderboard_text"
+    imports = [sys.executable, "-c", f"import {modules}"]
     alone = timed(lambda: subprocess.run(imports, check=True), runs)
     add("Python and its imports", alone, last=True)
     for name, times in _parts(home, runs):
@@ -177,10 +178,11 @@ def measure(home: Path, runs: int) -> Table:
 
 
 def _parts(home: Path, runs: int) -> Iterator[tuple[str, tuple[float, float]]]:
-    client = open_store(home)
-    yield "open the store", timed(lambda: open_store(home), runs)
-    yield "find the study", timed(lambda: find_study(client, "speed"), runs)
-    yield "runs", timed(lambda: study_runs(client, STUDY, NEEDED_SCORES), runs)
+    client, database = open_store(home), open_database(home)
+    assert database is not None
+    yield "open the database", timed(lambda: open_database(home), runs)
+    yield "find the study", timed(lambda: find_study(database, "speed"), runs)
+    yield "runs", timed(lambda: study_runs(database, STUDY, NEEDED_SCORES), runs)
     yield "runs, all scores and parameters", timed(lambda: study_runs(client, STUDY))
     yield "runs, through MLflow's client", timed(lambda: list(search_runs(client, [_id(client)])))
     table = study_runs(client, STUDY, NEEDED_SCORES)

@@ -63,7 +63,7 @@ def test_downloads_of_two_trainings_do_not_meet(
 ):
     log_two(make_log, folder)
     # As from a server: nothing lies where this process could read it.
-    monkeypatch.setattr("uda_study.tracking.artifacts.local_folder", lambda _: None)
+    monkeypatch.setattr("uda_study.tracking.fetching.local_folder", lambda _: None)
     found = material(open_store(home), "toy-1", tmp_path / "into")
     keys = [spec(kind="confirm", seed=seed).key for seed in (0, 1)]
     paths = [found.file(key, "overlays.png") for key in keys]

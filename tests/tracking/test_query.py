@@ -9,7 +9,7 @@ from toy_study import result, spec, write_trial
 
 from uda_study.errors import InputError, StoreError
 from uda_study.study.leaderboard import leaderboard
-from uda_study.tracking import query
+from uda_study.tracking import database, query
 from uda_study.tracking import study_runs as pages
 from uda_study.tracking.log import MlflowRunLog
 from uda_study.tracking.query import (
@@ -77,7 +77,7 @@ def test_a_database_that_is_read_directly_gives_what_the_client_gives(
     client = open_store(home)
     client.delete_run(str(study_runs(client, "toy-1")["run_id"].iloc[-1]))
     read = study_runs(client, "toy-1", scores)  # type: ignore[arg-type]
-    monkeypatch.setattr(query, "SqlAlchemyStore", type("AnotherStore", (), {}))
+    monkeypatch.setattr(query, "_source", lambda store: store)
     asked = study_runs(client, "toy-1", scores)  # type: ignore[arg-type]
     pd.testing.assert_frame_equal(read, asked)
     assert len(read) == 5
@@ -107,7 +107,7 @@ def test_a_database_that_breaks_while_it_is_read_is_named(
 ):
     make_log()
     client = open_store(home)
-    monkeypatch.setattr(query, "_TAG", table("gone", *map(column, query._OF_RUN)))
+    monkeypatch.setattr(database, "_TAG", table("gone", *map(column, database._OF_RUN)))
     with pytest.raises(StoreError, match=r"mlflow\.db: no such table: gone"):
         study_runs(client, "toy-1")
 
@@ -135,7 +135,7 @@ def test_more_runs_than_a_page_are_all_read(
         log.trial_started(spec(number), {})
     log.close("complete")
     monkeypatch.setattr(pages, "PAGE", 3)
-    monkeypatch.setattr(query, "SqlAlchemyStore", type("AnotherStore", (), {}))
+    monkeypatch.setattr(query, "_source", lambda store: store)
     assert len(study_runs(open_store(home), "toy-1")) == 7
 
 

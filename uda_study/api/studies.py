@@ -14,8 +14,9 @@ from uda_study.api.places import PathLike, home_folder, to_stderr
 from uda_study.errors import InputError, StoreError
 from uda_study.study.board import By, Leaderboard, Row
 from uda_study.study.board_frame import board_frame
-from uda_study.tracking.artifacts import MODEL, fetch
+from uda_study.tracking.artifacts import MODEL
 from uda_study.tracking.boards import read_board
+from uda_study.tracking.fetching import fetch
 from uda_study.tracking.promote import Promotion, Request, promote, representative
 from uda_study.tracking.query import cases_of, find_study, study_runs
 from uda_study.tracking.store import open_store

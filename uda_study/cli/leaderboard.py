@@ -22,7 +22,7 @@ from uda_study.files import write_whole
 if TYPE_CHECKING:
     from uda_study.study.leaderboard import Leaderboard
     from uda_study.study.leaderboard_text import TableView
-    from uda_study.tracking._mlflow import MlflowClient
+    from uda_study.tracking.query import Store
 
 Format = Literal["table", "csv", "md", "latex", "html", "json"]
 WIDTH = 240
@@ -61,14 +61,13 @@ def leaderboard(
     """Rank the cells of studies, one table per dataset, direction and supervision."""
     kind = _format("json" if as_json else style, output, price)
     from uda_study.tracking.boards import read_board
-    from uda_study.tracking.store import open_store
 
-    client = open_store(home.absolute())
+    store = _store(home.absolute())
     screen = Screen(quiet=quiet, as_json=kind == "json")
     if price:
-        written = _prices(client, studies, kind)
+        written = _prices(store, studies, kind)
     else:
-        board = read_board(client, studies, by, select)
+        board = read_board(store, studies, by, select)
         if picture is not None:
             from uda_study.report.board import board_figure
 
@@ -86,12 +85,24 @@ def leaderboard(
             _print(screen.out, view)
 
 
-def show(screen: Screen, client: MlflowClient, study: str) -> None:
+def _store(home: Path) -> Store:
+    """Return what the home's studies are read from, MLflow only where it takes it."""
+    from uda_study.tracking.database import open_database
+
+    database = open_database(home)
+    if database is not None:
+        return database
+    from uda_study.tracking.store import open_store
+
+    return open_store(home)
+
+
+def show(screen: Screen, store: Store, study: str) -> None:
     """Print the leaderboard of one study."""
     from uda_study.study.leaderboard_text import table_views
     from uda_study.tracking.boards import read_board
 
-    for view in table_views(read_board(client, [study])):
+    for view in table_views(read_board(store, [study])):
         _print(screen.out, view)
 
 
@@ -139,7 +150,7 @@ def _board(board: Leaderboard, kind: Format) -> str | list[TableView]:
     return {"json": leaderboard_json.to_json, "csv": leaderboard_json.to_csv}[kind](board)
 
 
-def _prices(client: MlflowClient, studies: list[str], kind: Format) -> str | list[TableView]:
+def _prices(store: Store, studies: list[str], kind: Format) -> str | list[TableView]:
     from uda_study.study.leaderboard import mean_dice
     from uda_study.study.leaderboard_rules import price_views, prices_to_csv
     from uda_study.study.leaderboard_text import views_to_markdown
@@ -147,9 +158,9 @@ def _prices(client: MlflowClient, studies: list[str], kind: Format) -> str | lis
     from uda_study.tracking.boards import read_runs
     from uda_study.tracking.query import cases_of
 
-    runs = read_runs(client, studies)
+    runs = read_runs(store, studies)
     search = runs[runs["kind"] == "search"]
-    found = prices(runs, mean_dice(cases_of(client, search, ("dice",))))
+    found = prices(runs, mean_dice(cases_of(store, search, ("dice",))))
     if kind == "json":
         document = {name: [asdict(row) for row in rows] for name, rows in found.items()}
         return json.dumps(document, indent=1, allow_nan=False) + "\n"

@@ -1,4 +1,4 @@
-"""Copy a training's files into the store and find them there again."""
+"""Copy a training's files into the store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from uda_study.tracking._mlflow import MlflowClient, MlflowException, Run
+from uda_study.tracking._mlflow import MlflowClient, Run
 from uda_study.tracking.names import redact
 from uda_study.tracking.place import local_folder
 
@@ -42,18 +42,6 @@ def attach_files(client: MlflowClient, run: Run, files: list[Path]) -> None:
             _place(file, store / name, redacted=True)
         else:
             _upload(client, run.info.run_id, file, name, redacted=True)
-
-
-def fetch(client: MlflowClient, run_id: str, uri: str, name: str, into: Path) -> Path | None:
-    """Return a local path of an artifact, downloading it below ``into`` if need be."""
-    store = local_folder(uri)
-    if store is not None:
-        path = store / name
-        return path if path.exists() else None
-    try:
-        return Path(client.download_artifacts(run_id, name, str(into)))
-    except (MlflowException, OSError):
-        return None
 
 
 def _files(folder: Path) -> Iterator[PurePosixPath]:

@@ -14,7 +14,7 @@ from uda_study.study.checks import checks_from_json
 from uda_study.study.leaderboard import leaderboard
 from uda_study.tracking import names
 from uda_study.tracking._mlflow import MlflowClient, Run
-from uda_study.tracking.artifacts import fetch
+from uda_study.tracking.fetching import fetch
 from uda_study.tracking.query import cases_of, study_runs
 
 STUDY, DATA, ENVIRONMENT, CHECKS = "study.yaml", "data.json", "environment.txt", "checks.json"

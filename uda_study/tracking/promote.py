@@ -16,8 +16,9 @@ from uda_study.study.leaderboard import scored_runs
 from uda_study.study.selection import ranking_by
 from uda_study.tracking import gates
 from uda_study.tracking._mlflow import MlflowClient, MlflowException, ModelVersion
-from uda_study.tracking.artifacts import MODEL, fetch
+from uda_study.tracking.artifacts import MODEL
 from uda_study.tracking.card import model_card
+from uda_study.tracking.fetching import fetch
 from uda_study.tracking.gates import Gate, standing
 from uda_study.tracking.names import clip, redact
 from uda_study.tracking.query import study_runs

@@ -1,31 +1,32 @@
 """Read studies back from MLflow, as the tables that the leaderboard is computed from.
 
-A store that is a database is read by four plain selects, in a fiftieth of the time that MLflow's
-own objects take; any other store, such as a server, is asked through MLflow's client.
+A store that is a database is read by plain selects, in a fiftieth of the time that MLflow's own
+objects take; any other store, such as a server, is asked through MLflow's client.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import tempfile
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, Select, column, select, table
 
 from uda_study.errors import InputError, StoreError
 from uda_study.study import find
 from uda_study.tracking import names
-from uda_study.tracking._mlflow import Experiment, MlflowClient, SqlAlchemyStore
-from uda_study.tracking.artifacts import fetch
-from uda_study.tracking.store import store_errors
-from uda_study.tracking.study_runs import search_runs
+from uda_study.tracking.database import SELECTION, Database, Stored
+from uda_study.tracking.fetching import fetch
 
-CASES, SELECTION = "cases.csv", "uda.selection"
+if TYPE_CHECKING:
+    from uda_study.tracking._mlflow import MlflowClient
+
+    Store = MlflowClient | Database
+    """Where studies are read from; a database needs no MLflow, which takes long to import."""
+
+CASES = "cases.csv"
 RUN_COLUMNS = (
     "study", "key", "cell", "kind", "number", "method", "direction", "dataset", "fold", "seed",
     "supervision", "protocol", "selection", "seeds", "top_k", "git_commit", "data_sha", "checks",
@@ -33,52 +34,29 @@ RUN_COLUMNS = (
 )  # fmt: skip
 CASE_COLUMNS = ("key", "case", "subject", "role", "structure", "metric", "phase", "value")
 _STATES = {"RUNNING": "running", "SCHEDULED": "running", "KILLED": "killed"}
-_PART = 500
-"""Rows that are taken at a time: one by one is slow, and more than 700 new tuples at once make
-Python look for garbage among everything that it has."""
-_RUNS = table(
-    "runs",
-    *map(column, ("run_uuid", "status", "start_time", "end_time", "artifact_uri")),
-    *map(column, ("experiment_id", "lifecycle_stage")),
-)
-_OF_RUN = ("run_uuid", "key", "value")
-_TAG, _PARAM = table("tags", *map(column, _OF_RUN)), table("params", *map(column, _OF_RUN))
-_SCORE = table("latest_metrics", *map(column, (*_OF_RUN, "is_nan")))
 
 
-class _Stored(NamedTuple):
-    """A run as the store has it."""
-
-    run_id: str
-    state: str
-    start: int
-    end: int | None
-    uri: str
-    tags: Mapping[str, str]
-    params: Mapping[str, str]
-    scores: Mapping[str, float]
-
-
-def find_study(client: MlflowClient, text: str) -> str:
+def find_study(store: Store, text: str) -> str:
     """Return the study of that id or name, or the only one that begins so; else `InputError`."""
-    return find.find_study(text, studies(client))
+    return find.find_study(text, studies(store))
 
 
-def studies(client: MlflowClient) -> list[str]:
+def studies(store: Store) -> list[str]:
     """Return the ids of all studies, the newest first."""
-    found: list[Experiment] = []
+    source = _source(store)
+    if isinstance(source, Database):
+        return source.studies()
+    found: list[str] = []
     token: str | None = None
     while True:
-        page = client.search_experiments(order_by=["creation_time DESC"], page_token=token)
-        found += page
+        page = source.search_experiments(order_by=["creation_time DESC"], page_token=token)
+        found += [str(item.name) for item in page if names.STUDY in item.tags]
         token = page.token
         if not token:
-            return [str(item.name) for item in found if names.STUDY in item.tags]
+            return found
 
 
-def study_runs(
-    client: MlflowClient, study: str, scores: Collection[str] | None = None
-) -> pd.DataFrame:
+def study_runs(store: Store, study: str, scores: Collection[str] | None = None) -> pd.DataFrame:
     """Return one row per training of the study: `RUN_COLUMNS`, then one column per score.
 
     ``status`` is complete, pruned, diverged, failed, running or killed; ``factors`` and ``params``
@@ -86,15 +64,20 @@ def study_runs(
     but the one that the study selects by, and so are the parameters of search trials: what remains
     is read faster. `InputError` if the study is unknown.
     """
-    experiment = client.get_experiment_by_name(study)
-    if experiment is None:
-        find_study(client, study)
-        raise InputError.of("study", "unknown study", repr(study))
-    store = client._tracking_client.store
-    if isinstance(store, SqlAlchemyStore):
-        stored = _from_database(store.engine, int(experiment.experiment_id), scores)
+    source = _source(store)
+    if isinstance(source, Database):
+        experiment = source.experiment(study)
     else:
-        stored = _from_client(client, experiment.experiment_id, scores)
+        known = source.get_experiment_by_name(study)
+        experiment = None if known is None else str(known.experiment_id)
+    if experiment is None:
+        find_study(store, study)
+        raise InputError.of("study", "unknown study", repr(study))
+    stored = (
+        source.runs(experiment, scores)
+        if isinstance(source, Database)
+        else _from_client(source, experiment, scores)
+    )
     rows = [_row(run) for run in stored if names.KEY in run.tags]
     measured = sorted({name for row in rows for name in row} - set(RUN_COLUMNS))
     frame = pd.DataFrame(rows, columns=[*RUN_COLUMNS, *measured])
@@ -104,19 +87,20 @@ def study_runs(
     return order.reset_index(drop=True)
 
 
-def study_cases(client: MlflowClient, study: str) -> pd.DataFrame:
+def study_cases(store: Store, study: str) -> pd.DataFrame:
     """Return all measured values of all trainings of the study: `CASE_COLUMNS`."""
-    return cases_of(client, study_runs(client, study))
+    return cases_of(store, study_runs(store, study))
 
 
 def cases_of(
-    client: MlflowClient, runs: pd.DataFrame, metrics: Collection[str] | None = None
+    store: Store, runs: pd.DataFrame, metrics: Collection[str] | None = None
 ) -> pd.DataFrame:
     """Return the measured values of these trainings, which are rows of `study_runs`.
 
     With ``metrics``, those of other metrics are left out. Raises `StoreError` where those of a
     finished training are gone: a table without them would pass for one of all trainings.
     """
+    client = None if isinstance(store, Database) else store
     tables, gone = [], []
     with tempfile.TemporaryDirectory() as folder:
         columns = (runs[name] for name in ("key", "run_id", "artifact_uri", "status"))
@@ -139,14 +123,25 @@ def cases_of(
     return pd.concat(tables, ignore_index=True)
 
 
+def _source(store: Store) -> Store:
+    """Return the database behind a client, where there is one; else what was given."""
+    if isinstance(store, Database):
+        return store
+    engine = getattr(store._tracking_client.store, "engine", None)
+    return store if engine is None else Database(engine)
+
+
 def _from_client(
     client: MlflowClient, experiment: str, scores: Collection[str] | None
-) -> Iterator[_Stored]:
+) -> Iterator[Stored]:
+    # Here MLflow is imported already: it made the client.
+    from uda_study.tracking.study_runs import search_runs  # noqa: PLC0415
+
     for run in search_runs(client, [experiment]):
         info, data = run.info, run.data
         whole = scores is None or data.tags.get(names.KIND) != "search"
         wanted = None if scores is None else {*scores, data.tags.get(SELECTION)}
-        yield _Stored(
+        yield Stored(
             info.run_id,
             info.status,
             info.start_time,
@@ -158,47 +153,7 @@ def _from_client(
         )
 
 
-def _from_database(
-    engine: Engine, experiment: int, scores: Collection[str] | None
-) -> Iterator[_Stored]:
-    """Read the active runs of an experiment from the tables of MLflow's database."""
-    mine = (_RUNS.c.experiment_id == experiment) & (_RUNS.c.lifecycle_stage == "active")
-    ids = select(_RUNS.c.run_uuid).where(mine)
-    tags, params, measured = (
-        select(*table.c).where(table.c.run_uuid.in_(ids)) for table in (_TAG, _PARAM, _SCORE)
-    )
-    if scores is not None:
-        search = (_TAG.c.key == names.KIND) & (_TAG.c.value == "search")
-        params = params.where(_PARAM.c.run_uuid.not_in(select(_TAG.c.run_uuid).where(search)))
-    values: dict[str, dict[str, float]] = defaultdict(dict)
-    with store_errors(str(engine.url)), engine.connect() as base:
-        # A study may be running. A training's scores are written before its status, and the
-        # status before the end of its run, so what is read in the opposite order fits together.
-        runs = base.execute(select(*list(_RUNS.c)[:5]).where(mine)).all()
-        tags_of = _texts(base, tags)
-        params_of = _texts(base, params)
-        if scores is not None:
-            rules = {tags.get(SELECTION, "") for tags in tags_of.values()}
-            measured = measured.where(_SCORE.c.key.in_({*scores, *rules}))
-        for run, key, value, is_nan in _rows(base, measured):
-            values[run][key] = math.nan if is_nan else value
-    for run, state, start, end, uri in runs:
-        yield _Stored(run, state, start, end, uri, tags_of[run], params_of[run], values[run])
-
-
-def _rows(base: Connection, wanted: Select[Any]) -> Iterator[Sequence[Any]]:
-    for part in base.execute(wanted).partitions(_PART):
-        yield from part
-
-
-def _texts(base: Connection, wanted: Select[Any]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    for run, key, value in _rows(base, wanted):
-        found[run][key] = value
-    return found
-
-
-def _row(run: _Stored) -> dict[str, Any]:
+def _row(run: Stored) -> dict[str, Any]:
     tags = run.tags
     status = _STATES.get(run.state) or tags.get(names.STATUS, "failed")
     params = {name: names.decode(text) for name, text in run.params.items()}
