@@ -3,49 +3,21 @@
 import shutil
 
 import pytest
-import torch
+from one_training import make_home
 
-from uda_study.engine import artifacts, records
-from uda_study.engine.job import Home, Job
-from uda_study.engine.journal import Finished, Journal, Started
-from uda_study.engine.setup import prepare_study
-from uda_study.engine.trial import run_trial
-from uda_study.study.validate import load_study
-from uda_study.tracking.log import MlflowRunLog
 from uda_study.tracking.query import study_cases, study_runs
 from uda_study.tracking.store import open_store
 from uda_study.training import features
-from uda_study.training.reporter import MemoryReporter
-
-
-class Figure:
-    def save(self, path):
-        """Draw nothing."""
 
 
 @pytest.fixture(scope="module")
 def home(study_file, tmp_path_factory):
     """A home with a training of the lower bound; the tests add to it."""
-    home = Home(tmp_path_factory.mktemp("evaluated"))
-    study = prepare_study(load_study(study_file), home)
-    job = Job(home, study.id, study.spec, study.preprocessing, study.data)
-    job.folder.mkdir(parents=True)
-    records.write_study_files(job.folder, study.resolved, study.text, study.data)
-    spec = next(trial for trial in study.baselines if trial.method == "no_adaptation")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setattr(artifacts, "curves_figure", lambda _: Figure())
-        patch.setattr(artifacts, "overlay_figure", lambda *_: Figure())
-        result = run_trial(spec, job, MemoryReporter(), torch.device("cpu"))
-        journal = Journal(job.folder / "journal.jsonl")
-        journal.write(Started(spec))
-        journal.write(Finished(result))
-        log = MlflowRunLog(home.path)
-        log.open(study.id, job.folder, study.all_cells, study.tags)
-        log.trial_started(spec, {})
-        log.trial_finished(spec, result, job.trial_folder(spec.key))
-        log.close("complete")
-    return home.path
+
+    def bound(study):
+        return next(trial for trial in study.baselines if trial.method == "no_adaptation")
+
+    return make_home(tmp_path_factory.mktemp("evaluated"), study_file, bound)
 
 
 def test_a_named_metric_is_added_to_the_runs_and_said_to_be_undefined_where_it_is(

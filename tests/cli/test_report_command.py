@@ -3,48 +3,24 @@
 import shutil
 
 import pytest
-import torch
+from one_training import make_home
 
-from uda_study.engine import artifacts, records
-from uda_study.engine.job import Home, Job
-from uda_study.engine.journal import Finished, Journal, Started
-from uda_study.engine.setup import prepare_study
-from uda_study.engine.trial import run_trial
 from uda_study.study.cells import confirm_trials
-from uda_study.study.validate import load_study
-from uda_study.tracking.log import MlflowRunLog
-from uda_study.training.reporter import MemoryReporter
-
-
-class Figure:
-    def save(self, path):
-        """Draw nothing."""
 
 
 @pytest.fixture(scope="module")
 def home(study_file, tmp_path_factory):
     """A home with one confirmation; the tests read it."""
-    home = Home(tmp_path_factory.mktemp("reported"))
-    study = prepare_study(load_study(study_file), home)
-    job = Job(home, study.id, study.spec, study.preprocessing, study.data)
-    job.folder.mkdir(parents=True)
-    text = f"# yaml-language-server: $schema=x\n# Which depth\n# is best?\n{study.text}# not this"
-    records.write_study_files(job.folder, study.resolved, text, study.data)
-    spec = confirm_trials(study.spec, study.id, study.cells[0], study.first_trials[:1])[0]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setattr(artifacts, "curves_figure", lambda _: Figure())
-        patch.setattr(artifacts, "overlay_figure", lambda *_: Figure())
-        result = run_trial(spec, job, MemoryReporter(), torch.device("cpu"))
-        journal = Journal(job.folder / "journal.jsonl")
-        journal.write(Started(spec))
-        journal.write(Finished(result))
-        log = MlflowRunLog(home.path)
-        log.open(study.id, job.folder, study.all_cells, study.tags)
-        log.trial_started(spec, {})
-        log.trial_finished(spec, result, job.trial_folder(spec.key))
-        log.close("complete")
-    return home.path
+
+    def first(study):
+        return confirm_trials(study.spec, study.id, study.cells[0], study.first_trials[:1])[0]
+
+    def asking(study):
+        return (
+            f"# yaml-language-server: $schema=x\n# Which depth\n# is best?\n{study.text}# not this"
+        )
+
+    return make_home(tmp_path_factory.mktemp("reported"), study_file, first, asking)
 
 
 def test_the_page_shows_the_study_its_question_and_volumes(call, home, tmp_path):
