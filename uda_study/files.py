@@ -5,6 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from uda_study.errors import Problem
+
+
+def unwritable(name: str, path: Path) -> list[Problem]:
+    """Return why the file of that option could not be written; nothing where it could."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        return [Problem(name, "must be a file in a folder that exists", str(path))]
+    return []
+
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file beside its place and move it there, so that nobody ever reads half of it.

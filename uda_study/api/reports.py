@@ -14,7 +14,7 @@ from uda_study.engine.edits import ORIGINAL
 from uda_study.engine.job import Home
 from uda_study.engine.revisit import Revisit, reopen
 from uda_study.errors import InputError
-from uda_study.files import write_whole
+from uda_study.files import unwritable, write_whole
 from uda_study.report.section import Material
 from uda_study.report.sections.volumes import Volumes, wanted
 from uda_study.report.study_report import study_report
@@ -43,8 +43,8 @@ def write_report(
 
     Where images or models are gone the page is made without volumes, and says so.
     """
-    if page.is_dir() or not page.absolute().parent.is_dir():
-        raise InputError.of("-o", "must be a file in a folder that exists", page)
+    if problems := unwritable("-o", page):
+        raise InputError(problems)
     tell(f"reading study {study}")
     with tempfile.TemporaryDirectory() as scratch:
         found = material(open_store(home), study, Path(scratch))

@@ -16,6 +16,7 @@ from uda_study.engine.job import Home
 from uda_study.engine.progress import Progress
 from uda_study.engine.run import Options, Outcome, run_study
 from uda_study.engine.setup import Study as Prepared
+from uda_study.study.board import Leaderboard
 from uda_study.tracking.board_view import publish
 from uda_study.tracking.log import MlflowRunLog
 from uda_study.tracking.store import open_store
@@ -49,17 +50,23 @@ def run(
         prepared = checked(sourced, place)
         for check in prepared.checks:
             tell(str(check))
-        outcome = carry_out(prepared, place, watch)
+        outcome, _ = carry_out(prepared, place, watch)
     tell(f"study {outcome.study} {outcome.status}")
     return Study(outcome.study, place.path)
 
 
-def carry_out(prepared: Prepared, home: Home, watch: Callable[[Progress], None]) -> Outcome:
-    """Train what the study has not yet; a finished one's leaderboard is written into MLflow."""
+def carry_out(
+    prepared: Prepared, home: Home, watch: Callable[[Progress], None]
+) -> tuple[Outcome, Leaderboard | None]:
+    """Train what the study has not yet; a finished one's leaderboard is written into MLflow.
+
+    Returns how it ended and that leaderboard.
+    """
     # Ray Tune prints a line of its own now and then; stdout is for results.
     with redirect_stdout(sys.stderr):
         outcome = run_study(prepared, home, MlflowRunLog(home.path), Options(watch=watch))
-    if outcome.status == "complete":
-        board = Study(outcome.study, home.path).board()
-        publish(open_store(home.path), board, time.time_ns() // 1_000_000)
-    return outcome
+    if outcome.status != "complete":
+        return outcome, None
+    board = Study(outcome.study, home.path).board()
+    publish(open_store(home.path), board, time.time_ns() // 1_000_000)
+    return outcome, board

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from uda_study.cli.console import Screen
 from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption
-from uda_study.errors import InputError, Problem, UdaStudyError
-from uda_study.files import write_whole
+from uda_study.errors import InputError, UdaStudyError
+from uda_study.files import unwritable, write_whole
 
 if TYPE_CHECKING:
     from uda_study.engine.job import Home
@@ -91,9 +91,10 @@ def _pairing(home: Path, study: str, other: str, a: str, b: str) -> Pairing:
     import pandas as pd
 
     from uda_study.study.case_pairs import pair
-    from uda_study.study.leaderboard import leaderboard, needed_keys
+    from uda_study.study.leaderboard import leaderboard
     from uda_study.study.row_names import find_pair, sides
-    from uda_study.tracking.query import cases_of, find_study, study_runs
+    from uda_study.tracking.boards import needed_cases
+    from uda_study.tracking.query import find_study, study_runs
     from uda_study.tracking.store import open_store
 
     client = open_store(home.absolute())
@@ -101,7 +102,7 @@ def _pairing(home: Path, study: str, other: str, a: str, b: str) -> Pairing:
     rows, tables = {}, []
     for name in dict.fromkeys(names):
         runs = study_runs(client, name)
-        tables.append(cases_of(client, runs[runs["key"].isin(needed_keys(runs))]))
+        tables.append(needed_cases(client, runs))
         rows[name] = sides(leaderboard(runs, tables[-1]), runs)
     first, second = find_pair(rows[names[0]], rows[names[1]], a, b)
     found = pair(first, second, pd.concat(tables))
@@ -230,12 +231,7 @@ def _print(
 
 def _check_places(files: dict[str, Path]) -> None:
     """Raise `InputError` for files that cannot be written, before anything is computed."""
-    problems = [
-        Problem(name, "must be a file in a folder that exists", str(path))
-        for name, path in files.items()
-        if path.is_dir() or not path.absolute().parent.is_dir()
-    ]
-    if problems:
+    if problems := [each for name, path in files.items() for each in unwritable(name, path)]:
         raise InputError(problems)
 
 

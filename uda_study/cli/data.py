@@ -14,6 +14,7 @@ from uda_study.cli import data_prune
 from uda_study.cli.console import INVALID, Screen
 from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption, SetOption
 from uda_study.errors import InputError
+from uda_study.files import unwritable
 
 if TYPE_CHECKING:
     from uda_study.data.check import Check
@@ -104,8 +105,8 @@ def _tell(checked: Checked, screen: Screen, page: Path | None) -> None:
 
 def _refuse_page(page: Path | None) -> None:
     """Refuse a page that could not be written, before minutes are spent on reading."""
-    if page is not None and (page.is_dir() or not page.absolute().parent.is_dir()):
-        raise InputError.of("-o", "must be a file in a folder that exists", page)
+    if problems := ([] if page is None else unwritable("-o", page)):
+        raise InputError(problems)
 
 
 def _domains(found: Check) -> Table:

@@ -17,7 +17,7 @@ from rich.text import Text
 from uda_study.cli.console import Screen
 from uda_study.cli.options import HOME, HomeOption, QuietOption
 from uda_study.errors import InputError, Problem
-from uda_study.files import write_whole
+from uda_study.files import unwritable, write_whole
 
 if TYPE_CHECKING:
     from uda_study.study.leaderboard import Leaderboard
@@ -97,12 +97,11 @@ def _store(home: Path) -> Store:
     return open_store(home)
 
 
-def show(screen: Screen, store: Store, study: str) -> None:
-    """Print the leaderboard of one study."""
+def show(screen: Screen, board: Leaderboard) -> None:
+    """Print a leaderboard."""
     from uda_study.study.leaderboard_text import table_views
-    from uda_study.tracking.boards import read_board
 
-    for view in table_views(read_board(store, [study])):
+    for view in table_views(board):
         _print(screen.out, view)
 
 
@@ -119,8 +118,7 @@ def _format(style: Format | None, output: Path | None, price: bool) -> Format:
                 f"end it in {', '.join(ENDINGS)}, or give --format",
             )
         )
-    if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
-        problems.append(Problem("--output", "must be a file in a folder that exists", str(output)))
+    problems += [] if output is None else unwritable("--output", output)
     kind = style or ENDINGS.get(ending, "table")
     if price and kind in ("latex", "html"):
         remedy = "choose table, csv, md or json"

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from uda_study.api.places import DEFAULT_HOME
+
 HomeOption = Annotated[
     Path,
     typer.Option(
@@ -24,4 +26,4 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the study file."),
 ]
 
-HOME = Path("uda-study-data")
+HOME = DEFAULT_HOME

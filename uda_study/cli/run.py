@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from uda_study.engine.job import Home
     from uda_study.engine.run import Outcome
     from uda_study.engine.setup import Study
+    from uda_study.study.board import Leaderboard
     from uda_study.study.plan import Plan
     from uda_study.study.source import SourcedStudy
 
@@ -108,7 +109,7 @@ def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
     if (home.study(study.id) / JOURNAL).exists():
         screen.note("goes on where it was left; what is finished is not trained again")
     with watching(screen) as watch:
-        outcome = carry_out(study, home, watch)
+        outcome, board = carry_out(study, home, watch)
     for failure in outcome.failures:
         folder = home.study(outcome.study) / "trials" / failure.key
         screen.err.print(
@@ -127,7 +128,7 @@ def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
     else:
         if opened := opened_in(home.study(outcome.study)):
             screen.note(f"labels opened: {_access(opened)}")
-        _tell(outcome, screen, home.path)
+        _tell(outcome, board, screen, home.path)
     raise SystemExit(_EXIT[outcome.status])
 
 
@@ -190,13 +191,12 @@ def make_plan(study: Study) -> Plan:
     return plan(spec, study.cells, costs.seconds, cores, costs.model_bytes)
 
 
-def _tell(outcome: Outcome, screen: Screen, home: Path) -> None:
+def _tell(outcome: Outcome, board: Leaderboard | None, screen: Screen, home: Path) -> None:
     from uda_study.cli.leaderboard import show
     from uda_study.study.duration import readable
-    from uda_study.tracking.store import open_store
 
-    if outcome.status == "complete":
-        show(screen, open_store(home), outcome.study)
+    if board is not None:
+        show(screen, board)
     counts = "  ".join(f"{count} {name}" for name, count in outcome.trials.items() if count)
     if outcome.superseded:
         screen.note(

@@ -136,10 +136,11 @@ def _draw(panel: Axes, view: View, row: OverlayRow, column: _Column, named: bool
     if named:
         view.name_sides(panel)
     if column.scored and labels is not None and row.truth is not None:
-        slice_view.caption(panel, f"Dice {_dice(labels, row.truth)}")
+        slice_view.caption(panel, f"Dice {slice_dice(labels, row.truth)}")
 
 
-def _dice(prediction: Labels, truth: Labels) -> str:
+def slice_dice(prediction: Labels, truth: Labels) -> str:
+    """Return the Dice of a slice, mean over the structures in it, as text."""
     present = [int(k) for k in np.union1d(prediction, truth) if k > 0]
     if not present:
         return "–"

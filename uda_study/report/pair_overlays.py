@@ -13,10 +13,9 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from uda_study.errors import InputError, Problem
-from uda_study.metric import Comparison
-from uda_study.metrics.dice import Dice
 from uda_study.report import planes, sheet, slice_view, style
 from uda_study.report.legend import Entry, Legend
+from uda_study.report.overlays import slice_dice
 from uda_study.report.slice_view import Image, Labels, View
 
 MOST_CASES = 6
@@ -111,7 +110,7 @@ def pair_overlays(
 def _line(case: PairOverlay, convention: planes.Convention) -> sheet.Line:
     view = View(case.spacing, case.axes, convention)
     texts = [
-        f"Dice {dice:.2f}, here {_dice(labels, case.truth)}"
+        f"Dice {dice:.2f}, here {slice_dice(labels, case.truth)}"
         for dice, labels in zip(case.dice, (case.first, case.second), strict=True)
     ]
     draw = partial(_draw, view=view, image=case.image)
@@ -136,15 +135,6 @@ def _draw(
         view.name_sides(panel)
     if text:
         slice_view.caption(panel, text)
-
-
-def _dice(prediction: Labels, truth: Labels) -> str:
-    present = [int(k) for k in np.union1d(prediction, truth) if k > 0]
-    if not present:
-        return "–"
-    pair = Comparison(np.asarray(prediction), np.asarray(truth), (1.0, 1.0))
-    values = Dice().measure(pair, present).values()
-    return f"{sum(values) / len(present):.2f}"
 
 
 def _check(cases: Sequence[PairOverlay], class_names: Sequence[str]) -> None:

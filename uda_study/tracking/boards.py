@@ -24,8 +24,14 @@ def read_board(
     """
     # Another rule may be any score; and what it chooses is found by its parameters.
     runs = read_runs(store, studies, NEEDED_SCORES if select is None else None)
-    needed = runs[runs["key"].isin(needed_keys(runs, by, select))]
-    return leaderboard(runs, cases_of(store, needed), by, select)
+    return leaderboard(runs, needed_cases(store, runs, by, select), by, select)
+
+
+def needed_cases(
+    store: Store, runs: pd.DataFrame, by: By = "cell", select: str | None = None
+) -> pd.DataFrame:
+    """Return the measured values that the leaderboard of these trainings is computed from."""
+    return cases_of(store, runs[runs["key"].isin(needed_keys(runs, by, select))])
 
 
 def read_runs(

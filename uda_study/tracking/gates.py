@@ -12,7 +12,8 @@ from uda_study.study import statistics
 from uda_study.study.board import Row, Table
 from uda_study.study.leaderboard import leaderboard
 from uda_study.tracking._mlflow import MlflowClient, ModelVersion
-from uda_study.tracking.query import cases_of, study_runs
+from uda_study.tracking.boards import needed_cases
+from uda_study.tracking.query import study_runs
 
 FEWEST_SEEDS = 3
 """A model that others are to rely on comes from a setting whose luck with seeds is known."""
@@ -32,7 +33,7 @@ class Gate:
 
 def standing(client: MlflowClient, runs: pd.DataFrame, cell: str) -> tuple[Table, Row]:
     """Return a cell's row on its study's leaderboard, and the table that it stands in."""
-    board = leaderboard(runs, cases_of(client, runs))
+    board = leaderboard(runs, needed_cases(client, runs))
     for table in board.tables:
         for row in table.rows:
             if row.cell == cell and row.role == "method":
