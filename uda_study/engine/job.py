@@ -13,6 +13,7 @@ from uda_study.data.sampler import in_channels
 from uda_study.data.splits import make_split
 from uda_study.dataset import Dataset, Preprocessing
 from uda_study.errors import InputError
+from uda_study.mirror import Mirror
 from uda_study.study.model import DataSpec, StudySpec
 from uda_study.training.task_data import TaskData
 from uda_study.types import Case, Direction, Task
@@ -23,9 +24,19 @@ _PATCH_MULTIPLE = 16
 
 @dataclass(frozen=True)
 class Home:
-    """The folder that holds all state: studies, caches, the tracker's database."""
+    """The folder that holds all state: studies, caches, the tracker's database.
+
+    ``shared`` is an address where a cluster's machines, each with a folder of its own at ``path``,
+    keep what all of them need; None where they all see the same folder.
+    """
 
     path: Path
+    shared: str | None = None
+
+    @property
+    def mirror(self) -> Mirror:
+        """What brings folders to that address and back."""
+        return Mirror(self.path, self.shared)
 
     @property
     def cache(self) -> Path:

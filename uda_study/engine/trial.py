@@ -50,6 +50,9 @@ def run_trial(
     """
     ranks = ranks or Ranks()
     folder = job.trial_folder(spec.key)
+    mirror = job.home.mirror
+    if ranks.leads:
+        mirror.pull(folder)
     stored = read_result(folder)
     if stored is not None and stored.status != "failed":
         return stored
@@ -84,6 +87,7 @@ def run_trial(
             (folder / ERROR).unlink(missing_ok=True)
         write_result(folder, result)
         CheckpointStore(folder / "checkpoints").clear()
+        mirror.push(folder)
     return result
 
 

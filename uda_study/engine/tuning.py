@@ -77,6 +77,7 @@ class Foreman:
         """Take in the end of a training; ``lost`` when its process died once too often."""
         spec = self.specs.pop(trial_id)
         folder = self.job.trial_folder(spec.key)
+        self.job.home.mirror.pull(folder)
         result = read_result(folder)
         step, scores = self.latest.get(spec.key, (0, {}))
         if spec.key in self.stopped:

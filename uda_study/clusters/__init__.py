@@ -1,0 +1,1 @@
+"""Clusters: brought up, handed a study, followed, taken down."""
