@@ -20,7 +20,7 @@ class Mirror:
         """Copy a file or folder of the home to the address; it appears there whole."""
 
     def pull(self, path: Path) -> None:
-        """Fetch a file or folder of the home that is not here; one that is nowhere is passed over."""
+        """Fetch a file or folder of the home that is not here; pass over one that is nowhere."""
 
     def drop(self, path: Path) -> None:
         """Remove the copy of a file or folder of the home."""
