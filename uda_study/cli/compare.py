@@ -177,7 +177,7 @@ def _segment(
 
 def _overlay(pairing: Pairing, case: CasePair, revisits: tuple[Revisit, Revisit]) -> PairOverlay:
     from uda_study.report.pair_overlays import Volumes
-    from uda_study.study.pair_text import signed
+    from uda_study.study.spelling import signed
 
     (first,), (second,) = (
         revisit.segmented(key, [case.case])

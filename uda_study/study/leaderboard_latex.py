@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from uda_study.study.board import Leaderboard
-from uda_study.study.leaderboard_text import MISSING, TableView, brief_views
+from uda_study.study.leaderboard_text import TableView, brief_views
+from uda_study.study.spelling import MISSING
 
 LEFT_OUT = ("js_excess", "oracle", "trials", "hours")
 _NAMES = {

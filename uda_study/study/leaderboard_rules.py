@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from uda_study.study.leaderboard_text import MISSING, TableView
+from uda_study.study.leaderboard_text import TableView
 from uda_study.study.rules import Price
+from uda_study.study.spelling import MISSING
 
 Prices = Mapping[str, Sequence[Price]]
 

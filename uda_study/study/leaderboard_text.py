@@ -9,12 +9,12 @@ from typing import Literal
 from uda_study.study.across import Across, across, label
 from uda_study.study.board import RANKED_BY, Ending, Leaderboard, Row, Table
 from uda_study.study.rules import RANK_AVERAGE
+from uda_study.study.spelling import MISSING, interval, number, p_value
 from uda_study.study.statistics import SMALLEST_TESTABLE
 
 SHOWN = ("hd95", "assd", "js", "js_excess")
 """The metrics that tables show beside Dice; JSON and CSV have all."""
 MARKS = {"not distinguishable": "≈", "practically equivalent": "=", "descriptive only": "n small"}
-MISSING = "-"
 _ENDED = {"diverged": "diverged", "failed": "failed", "pruned": "was stopped early",
           "running": "still runs", "killed": "was cut off"}  # fmt: skip
 Standing = Literal["first", "alike", "other", "too few", "waiting", "reference"]
@@ -137,8 +137,8 @@ def _across_view(found: Across, board: Leaderboard) -> TableView:
     rows = tuple(
         (
             row.label,
-            _number(row.mean_dice),
-            *(_number(row.by_pair.get(pair)) for pair in found.pairs),
+            number(row.mean_dice),
+            *(number(row.by_pair.get(pair)) for pair in found.pairs),
             MISSING if row.mean_rank is None else f"{row.mean_rank:.2f}",
             _places(row.rank_ci),
         )
@@ -150,8 +150,8 @@ def _across_view(found: Across, board: Leaderboard) -> TableView:
 def _across_notes(found: Across, board: Leaderboard) -> list[str]:
     notes = [found.note] if found.note else []
     if found.friedman_p is not None:
-        notes.append(f"Friedman's test: p {_p(found.friedman_p)}")
-    notes += [f"{a} and {b}: p {_p(p)}" for (a, b), p in found.posthoc.items()]
+        notes.append(f"Friedman's test: p {p_value(found.friedman_p)}")
+    notes += [f"{a} and {b}: p {p_value(p)}" for (a, b), p in found.posthoc.items()]
     if found.kendall_tau is not None:
         notes.append(f"orders by mean Dice and by mean rank: Kendall's tau {found.kendall_tau:.2f}")
     notes += [
@@ -267,16 +267,16 @@ def _cells(row: Row, factors: Sequence[str], metrics: Sequence[str]) -> list[str
         str(row.rank) if row.rank is not None else "",
         _name(row),
         *(str(row.factors.get(name, MISSING)) for name in factors),
-        _number(dice.mean if dice else None),
-        _number(dice.sd_seeds if dice else None),
-        _number(dice.sd_subjects if dice else None),
-        _interval(dice.ci95) if dice else MISSING,
-        *(_number(row.scores[name].mean if name in row.scores else None) for name in metrics),
-        _number(row.oracle.dice),
-        _number(row.oracle.gap),
+        number(dice.mean if dice else None),
+        number(dice.sd_seeds if dice else None),
+        number(dice.sd_subjects if dice else None),
+        interval(dice.ci95) if dice else MISSING,
+        *(number(row.scores[name].mean if name in row.scores else None) for name in metrics),
+        number(row.oracle.dice),
+        number(row.oracle.gap),
         MISSING if row.recovered is None else f"{row.recovered:.0%}",
         _places(row.rank_ci),
-        _p(against.p_holm if against else None),
+        p_value(against.p_holm if against else None),
         verdict,
         f"{0 if row.provisional else row.n_seeds}/{row.seeds_expected}",
         trials,
@@ -289,20 +289,8 @@ def _name(row: Row) -> str:
     return name if row.role == "method" else f"{row.method} ({row.role})"
 
 
-def _number(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.3f}"
-
-
-def _p(value: float | None) -> str:
-    return "<.001" if value is not None and value < 0.001 else _number(value)
-
-
 def _places(bounds: tuple[int, int] | None) -> str:
     return MISSING if bounds is None else f"[{bounds[0]}, {bounds[1]}]"
-
-
-def _interval(bounds: tuple[float | None, float | None]) -> str:
-    return MISSING if bounds[0] is None else f"[{_number(bounds[0])}, {_number(bounds[1])}]"
 
 
 def _markdown_line(cells: Sequence[str]) -> str:

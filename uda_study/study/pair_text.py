@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,11 +10,11 @@ import pandas as pd
 
 from uda_study.study.board import RANKED_BY
 from uda_study.study.case_pairs import CasePair, Pairing
-from uda_study.study.leaderboard_text import MISSING
 from uda_study.study.measure_pairs import Better, MeasurePair
 from uda_study.study.row_names import Side
 from uda_study.study.rules import RANK_AVERAGE
-from uda_study.study.statistics import ROPE, Interval
+from uda_study.study.spelling import MISSING, number, p_value, signed, signed_interval
+from uda_study.study.statistics import ROPE
 
 MEASURE_COLUMNS = (
     "metric", "unit", "A", "B", "A - B", "95% CI", "p", "p (adj.)", "detectable", "A is",
@@ -51,10 +51,10 @@ def sentence(pairing: Pairing) -> str:
 def difference(pairing: Pairing) -> str:
     """Return the difference in Dice, its interval and p."""
     found = pairing.dice.comparison
-    p = f"p {_p(found.p)}"
+    p = f"p {p_value(found.p)}"
     if pairing.adjusted_for > 1:
-        p += f", adjusted for {pairing.adjusted_for} pairs {_p(pairing.dice.p)}"
-    return f"A - B = {signed(found.difference)} Dice, 95% CI {interval(found.ci95)}, {p}"
+        p += f", adjusted for {pairing.adjusted_for} pairs {p_value(pairing.dice.p)}"
+    return f"A - B = {signed(found.difference)} Dice, 95% CI {signed_interval(found.ci95)}, {p}"
 
 
 def probabilities(pairing: Pairing) -> str:
@@ -155,9 +155,9 @@ def measure_cells(measure: MeasurePair) -> tuple[str, ...]:
         number(measure.first),
         number(measure.second),
         signed(found.difference),
-        interval(found.ci95),
-        _p(found.p),
-        _p(measure.p),
+        signed_interval(found.ci95),
+        p_value(found.p),
+        p_value(measure.p),
         number(found.smallest_detectable),
         measure.verdict or "",
     )
@@ -273,29 +273,3 @@ def _case_json(case: CasePair) -> dict[str, Any]:
 
 def _by_text(values: Mapping[int, float]) -> dict[str, float]:
     return {str(seed): value for seed, value in values.items()}
-
-
-def number(value: float | None) -> str:
-    """Return three digits, as the leaderboard does."""
-    return MISSING if value is None else f"{value:.3f}"
-
-
-def _p(value: float | None) -> str:
-    return "<0.001" if value is not None and value < 0.0005 else number(value)
-
-
-def signed(value: float | None) -> str:
-    """Return three digits with the sign; none for what is 0 so.
-
-    >>> signed(0.0261), signed(-0.5), signed(-0.0001)
-    ('+0.026', '-0.500', '0.000')
-    """
-    if value is None:
-        return MISSING
-    text = f"{value:+.3f}"
-    return text[1:] if float(text) == 0 else text
-
-
-def interval(bounds: Interval | Sequence[float]) -> str:
-    """Return an interval of differences."""
-    return MISSING if bounds[0] is None else f"[{signed(bounds[0])}, {signed(bounds[1])}]"

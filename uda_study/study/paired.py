@@ -36,6 +36,11 @@ class Difference:
         return float(stats.t.ppf((1 + LEVEL) / 2, self.freedom)) * self.error
 
     @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval."""
+        return self.mean - self.margin, self.mean + self.margin
+
+    @property
     def p(self) -> float:
         """The two-sided p of a t test against 0."""
         if self.error == 0:

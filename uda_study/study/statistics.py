@@ -78,7 +78,7 @@ def compare(first: BySeed, second: BySeed) -> Comparison:
     return Comparison(
         n=len(shared),
         difference=found.mean,
-        ci95=(found.mean - found.margin, found.mean + found.margin),
+        ci95=found.interval,
         p=found.p,
         smallest_detectable=smallest_detectable(found),
         signed_rank=signed_rank_p(differences.mean(axis=1).tolist()),

@@ -9,7 +9,7 @@ from pydantic import Field
 from uda_study.claims.evidence import Arm, Evidence, spelled
 from uda_study.claims.finding import Finding, beyond, together
 from uda_study.claims.rules.base import Part, Rule, Terms
-from uda_study.claims.rules.differences import difference
+from uda_study.claims.rules.differences import difference, figures, words
 from uda_study.types import JSON
 
 
@@ -49,15 +49,15 @@ class Gain(Rule):
 
     def judge(self, evidence: Evidence) -> Finding:
         """Return the verdict on all pairs together."""
-        verdicts, figures, words = [], dict[str, JSON](), []
+        verdicts, measured, said = [], dict[str, JSON](), []
         for number, pair in enumerate((*self.pairs, *self.beside)):
             found = difference(evidence, pair.better, pair.than, "dice", self.seeds)
             name = f"{spelled(pair.better)} - {spelled(pair.than)}"
-            figures[name] = found.to_json()
+            measured[name] = figures(found)
             verdict = beyond(found.mean, found.interval, self.at_least)
             if number < len(self.pairs):
                 verdicts.append(verdict)
-                words.append(f"{name} {found}")
+                said.append(f"{name} {words(found)}")
             else:
-                words.append(f"beside it {name} {found}")
-        return Finding(together(verdicts), figures, f"Dice: {'; '.join(words)}")
+                said.append(f"beside it {name} {words(found)}")
+        return Finding(together(verdicts), measured, f"Dice: {'; '.join(said)}")

@@ -9,7 +9,8 @@ from pydantic import Field
 from uda_study.claims.evidence import Arm, Evidence
 from uda_study.claims.finding import Finding, Verdict
 from uda_study.claims.rules.base import Rule, Terms
-from uda_study.claims.rules.differences import Paired, difference
+from uda_study.claims.rules.differences import difference, figures, words
+from uda_study.study.paired import Difference
 from uda_study.types import JSON
 
 _LEVEL = 0.05
@@ -57,20 +58,20 @@ class Interior(Rule):
         ]
         best = max(range(len(against)), key=lambda number: min(d.mean for d in against[number]))
         value, (first, last) = self.values[1 + best], against[best]
-        figures: dict[str, JSON] = {
+        measured: dict[str, JSON] = {
             "dice": dice,
-            f"{value} - {self.values[0]}": first.to_json(),
-            f"{value} - {self.values[-1]}": last.to_json(),
+            f"{value} - {self.values[0]}": figures(first),
+            f"{value} - {self.values[-1]}": figures(last),
         }
         shown = ", ".join(f"{name} {mean:.3f}" for name, mean in dice.items())
         return Finding(
             self._verdict(against),
-            figures,
-            f"Dice by {self.setting}: {shown}; {value} - {self.values[0]} {first}, "
-            f"{value} - {self.values[-1]} {last}",
+            measured,
+            f"Dice by {self.setting}: {shown}; {value} - {self.values[0]} {words(first)}, "
+            f"{value} - {self.values[-1]} {words(last)}",
         )
 
-    def _verdict(self, against: list[list[Paired]]) -> Verdict:
+    def _verdict(self, against: list[list[Difference]]) -> Verdict:
         strict = _LEVEL / len(against)
         if any(all(d.mean > 0 and d.p < strict for d in both) for both in against):
             return "reproduced"

@@ -9,7 +9,8 @@ from pydantic import Field
 from uda_study.claims.evidence import Arm, Evidence, spelled
 from uda_study.claims.finding import Finding, Verdict, by_count, together
 from uda_study.claims.rules.base import Rule, Terms
-from uda_study.claims.rules.differences import Paired, difference
+from uda_study.claims.rules.differences import difference, figures, words
+from uda_study.study.paired import Difference
 
 
 class UselessDivergence(Rule):
@@ -52,12 +53,12 @@ class UselessDivergence(Rule):
         return Finding(
             together([of_shares, self._of_gain(gain)]),
             {"excess after, of before": [round(share, 3) for share in shares],
-             "gain in Dice": gain.to_json()},
+             "gain in Dice": figures(gain)},
             f"excess divergence falls to {max(shares):.2f} of what it was or below, at a gain in "
-            f"Dice of {spelled(self.arm)} over {spelled(self.than)} of {gain}",
+            f"Dice of {spelled(self.arm)} over {spelled(self.than)} of {words(gain)}",
         )  # fmt: skip
 
-    def _of_gain(self, gain: Paired) -> Verdict:
+    def _of_gain(self, gain: Difference) -> Verdict:
         low, high = gain.interval
         if low > self.gain_below:
             return "contradicted"
