@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from uda_study.errors import InputError, Problem
+from uda_study.study.fewer_methods import left_over
 from uda_study.study.model import CategoricalParameter, FloatParameter, IntParameter, StudySpec
 from uda_study.study.schema_errors import nearest
 from uda_study.study.yaml_places import Document, KeyPath, Place, dotted, read_yaml
@@ -33,6 +34,7 @@ _OPEN = {("parameters",), ("matrix",), ("data", "options"), ("data", "labels")}
 def apply(document: Document, overrides: Sequence[str]) -> Document:
     """Return the document with every override in place, the later one winning.
 
+    Where they ask for fewer methods, parameters of the others alone are left out.
     Raises `InputError` naming every override that has no target or no value.
     """
     values, places = deepcopy(document.mapping()), dict(document.places)
@@ -58,6 +60,11 @@ def apply(document: Document, overrides: Sequence[str]) -> Document:
         findings += [type(f)((*target, *f.at), f.rule, f.value, f.remedy) for f in given.findings]
     if problems:
         raise InputError(problems)
+    for name in left_over(document.mapping(), values):
+        at = ("parameters", name)
+        if places[at].label != OVERRIDE:
+            _drop(values, at)
+            places = {other: where for other, where in places.items() if other[:2] != at}
     return Document(values, places, tuple(findings))
 
 
@@ -137,3 +144,9 @@ def _set(values: JSON, at: KeyPath, value: JSON) -> None:
             here[key] = {}
         here = here[key]
     here[at[-1]] = value
+
+
+def _drop(values: JSON, at: KeyPath) -> None:
+    above = _get(values, at[:-1])
+    if isinstance(above, dict):
+        del above[str(at[-1])]
