@@ -15,7 +15,7 @@ FILES = sorted(path for path in FOLDER.iterdir() if path.is_file())
 LAUNCHER_FILES = [
     path
     for path in FILES
-    if path.suffix == ".yaml" and "provider" in yaml.safe_load(path.read_text())
+    if path.suffix == ".yaml" and "provider" in next(yaml.safe_load_all(path.read_text()))
 ]
 
 

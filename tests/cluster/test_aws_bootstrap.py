@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
 import pytest
 from cluster_files import filled_in
+from moto import mock_aws
+from ray.autoscaler._private.aws import node_provider
+from ray.autoscaler._private.aws.config import bootstrap_aws
+from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
+from ray.autoscaler._private.aws.utils import client_cache, resource_cache
+from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.autoscaler.tags import (
     TAG_RAY_LAUNCH_CONFIG,
     TAG_RAY_NODE_KIND,
@@ -63,10 +69,6 @@ class Cluster:
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> Cluster:
-        from ray.autoscaler._private.aws.config import bootstrap_aws
-        from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
-        from ray.autoscaler._private.util import prepare_config, validate_config
-
         prepared = prepare_config(config)
         validate_config(prepared)
         whole = bootstrap_aws(prepared)
@@ -88,14 +90,9 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[Account]:
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+    with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
-        warnings.simplefilter("ignore")  # of moto's and botocore's imports
-        import boto3
-        from moto import mock_aws
-        from ray.autoscaler._private.aws.utils import client_cache, resource_cache
-
         with mock_aws():
             # Ray keeps its clients for ever; those of another test would talk past this account.
             client_cache.cache_clear()
@@ -167,8 +164,6 @@ def test_what_is_taken_down_is_gone_not_stopped(account: Account, cluster: Clust
 def test_the_head_offers_no_room_and_a_worker_a_gpu(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ray.autoscaler._private.aws import node_provider
-
     # Amazon's answer for these two; moto takes seconds to list all there are.
     described = [
         {

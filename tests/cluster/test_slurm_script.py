@@ -130,9 +130,7 @@ def test_slurm_is_asked_for_a_warning_to_the_script_alone_and_for_requeueing() -
 
 
 def test_the_script_ends_no_other_ray_and_opens_nothing() -> None:
-    code = "\n".join(
-        line for line in SCRIPT.read_text().splitlines() if not line.startswith("#")
-    )
+    code = "\n".join(line for line in SCRIPT.read_text().splitlines() if not line.startswith("#"))
     assert "ray stop" not in code
     assert "symmetric-run" not in code
     assert "0.0.0.0" not in code
