@@ -24,7 +24,7 @@ _MIN_STOP_SECONDS = 30
 
 def _placeholders(file: LauncherFile) -> Breaches:
     for where, text in file.texts():
-        yield from ((where, word) for word in text.split() if PLACEHOLDER in word)
+        yield from ((where, word.strip(";")) for word in text.split() if PLACEHOLDER in word)
 
 
 def _without_token(file: LauncherFile) -> Breaches:
