@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import ray
 
+from uda_study.engine.growing import grown_machine
 from uda_study.engine.packing import Machine
 from uda_study.training.memory import ALLOCATOR
 
@@ -37,7 +38,9 @@ _OBJECT_STORE_BYTES = 80 * 2**20
 
 
 def machine() -> Machine:
-    """Return what the cluster that this process belongs to offers."""
+    """Return what the cluster that this process belongs to offers, or will once it has grown."""
+    if (grown := grown_machine()) is not None:
+        return grown
     resources = ray.cluster_resources()
     return Machine(resources.get("CPU", 1.0), resources.get("GPU", 0.0))
 
