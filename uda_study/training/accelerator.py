@@ -8,6 +8,7 @@ counters, and no process group; such machines train on their CPU.
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -77,10 +78,9 @@ def begin_peak(device: torch.device) -> None:
     """Measure the peaks from here on."""
     if device.type == "cuda":
         cuda.reset_peak_memory_stats(_index(device))
-    try:
+    # Elsewhere than on Linux, or where it is not allowed, the peak is that of the whole process.
+    with suppress(OSError):
         _RESET.write_text("5")  # proc_pid_clear_refs(5): VmHWM starts again from what is there
-    except OSError:
-        pass  # not Linux, or not allowed: the peak is then that of the whole process
 
 
 def costs(device: torch.device) -> dict[str, float]:

@@ -79,9 +79,7 @@ class Unowned:
             if isinstance(module, Forgets) and not isinstance(module, Trainable)
             for tensor in _state(module)
         }
-        self._tensors = [
-            tensor for tensor in _state(trainable) if id(tensor) not in owned | kept
-        ]
+        self._tensors = [tensor for tensor in _state(trainable) if id(tensor) not in owned | kept]
         self._before: list[tuple[int, Tensor]] = []
 
     def note(self) -> None:
