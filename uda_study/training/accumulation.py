@@ -6,9 +6,9 @@ only then is the player's step made. So every loss of an update is computed with
 and all code after a yield runs once that step has been applied, as with the whole batch.
 
 What a method changes by itself (counters, moving averages, clipped weights, estimates of a spectral
-norm) has to be changed once and not by every part: whatever no player owns is put back, before
-a part moves on, to what it was for the first one. Modules that keep samples (`Forgets`, such as
-image pools) are not put back; they see the samples of all parts one after another.
+norm) has to be changed once and not by every part: what was changed since the step is put back
+before the next part moves on, which then changes it itself. Modules that keep samples (`Forgets`,
+such as image pools) are not put back; they see the samples of all parts in turn.
 
 A loss has to be a mean over the samples of what depends on a sample alone. That is what makes
 several ranks equal one process as well; batch normalisation breaks both.
@@ -16,7 +16,7 @@ several ranks equal one process as well; batch normalisation breaks both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from uda_study.method import Batch, Forgets, Player, Trainable
+from uda_study.method import Batch, Forgets, Trainable
 
 Draw = Callable[[], Batch]
 
@@ -63,23 +63,17 @@ class Split:
         }
 
 
-class Unowned:
-    """The state that belongs to no player: it changes once per update, however many the parts."""
+class Start:
+    """The state from which every part moves on to an update: the step just made, and no more."""
 
-    def __init__(self, trainable: Trainable, players: Mapping[str, Player]) -> None:
-        owned = {
-            id(parameter)
-            for player in players.values()
-            for group in player.optimiser.param_groups
-            for parameter in group["params"]
-        }
+    def __init__(self, trainable: Trainable) -> None:
         kept = {
             id(tensor)
             for module in trainable.modules()
             if isinstance(module, Forgets) and not isinstance(module, Trainable)
             for tensor in _state(module)
         }
-        self._tensors = [tensor for tensor in _state(trainable) if id(tensor) not in owned | kept]
+        self._tensors = [tensor for tensor in _state(trainable) if id(tensor) not in kept]
         self._before: list[tuple[int, Tensor]] = []
 
     def note(self) -> None:

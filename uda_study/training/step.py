@@ -14,7 +14,7 @@ from torch import Tensor
 from uda_study.errors import Diverged, OutOfMemory, TrainingError
 from uda_study.method import Batch, Player, Stage, Trainable, Update
 from uda_study.training import accelerator
-from uda_study.training.accumulation import Split, Unowned, normalises_by_the_batch
+from uda_study.training.accumulation import Split, Start, normalises_by_the_batch
 from uda_study.training.ranks import Ranks
 
 Precision = Literal["fp32", "bf16"]
@@ -92,7 +92,7 @@ class Stepper:
             for name, player in self.players.items()
         }
         self._device = next(trainable.parameters()).device
-        self._unowned = Unowned(trainable, self.players) if parts > 1 else None
+        self._start = Start(trainable) if parts > 1 else None
         self._due: Player | None = None
         self._unseen: list[tuple[str, Tensor]] = []
 
@@ -168,12 +168,12 @@ class Stepper:
             self._due.optimiser.step()
             self._due.optimiser.zero_grad(set_to_none=True)
             self._due = None
-        if self._unowned is not None:
-            self._unowned.note()
+        if self._start is not None:
+            self._start.note()
         total: _Pass | None = None
         for number, updates in enumerate(generators):
-            if self._unowned is not None and number > 0:
-                self._unowned.put_back()
+            if self._start is not None and number > 0:
+                self._start.put_back()
             # The method's own code runs inside next(): that is what mixed precision has to wrap.
             with torch.autocast(
                 self._device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
