@@ -13,7 +13,7 @@ from torch.optim import SGD
 from uda_study.errors import OutOfMemory, TrainingError
 from uda_study.method import Batch, Player, Trainable, Update
 from uda_study.parts.image_pool import ImagePool
-from uda_study.training.accumulation import Start
+from uda_study.training.accumulation import Aside, Start
 from uda_study.training.ranks import Ranks
 from uda_study.training.step import Stepper
 
@@ -104,6 +104,34 @@ def test_graphs_of_one_part_at_a_time_are_held():
 
     Stepper(Plain(), "adapt", parts=5).step(batch)
     assert alive == [1] * 5
+
+
+def test_what_a_graph_holds_waits_elsewhere_and_weights_stay():
+    model = Follower()
+    aside = Aside(model, 1)
+
+    def gradient(put: bool) -> Tensor:
+        with aside.watching(0):
+            held = (2 * model.weight).exp()
+            loss = (held * model.weight).sum()
+        if put:
+            aside.put(0)
+        with torch.no_grad():
+            held.zero_()
+        (found,) = torch.autograd.grad(loss, [model.weight])
+        return found
+
+    weight = model.weight.detach()
+    expected = (2 * weight).exp() * (2 * weight + 1)
+    assert torch.allclose(gradient(put=True), expected)
+    assert not torch.allclose(gradient(put=False), expected)
+    aside = Aside(model, 1)
+    with aside.watching(0):
+        loss = model.weight.square().sum()
+    aside.put(0)
+    with torch.no_grad():
+        model.weight *= 3
+    assert torch.equal(torch.autograd.grad(loss, [model.weight])[0], 2 * model.weight)
 
 
 def test_what_a_graph_holds_is_not_touched_unless_it_changed():

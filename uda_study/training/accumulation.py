@@ -1,9 +1,10 @@
 """A batch in parts, so that an update takes less memory and stays what it is.
 
 Every part has a generator of the method's updates of its own. They move on together: each goes to
-its next yield, its gradients are added up and its graph is let go before the next one moves, and
-only then is the player's step made. So every loss of an update is computed with the same weights,
-and all code after a yield runs once that step has been applied, as with the whole batch.
+its next yield, its gradients are added up and its graph is let go before the next one moves; only
+then is the player's step made. What a graph holds for a later update waits in the host's memory.
+So every loss of an update is computed with the same weights, and all code after a yield runs once
+that step has been applied, as with the whole batch.
 
 What a method changes by itself (counters, moving averages, clipped weights, estimates of a spectral
 norm) has to be changed once and not by every part: what was changed since the step is put back
@@ -20,9 +21,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from uda_study.method import Batch, Forgets, Trainable
@@ -89,6 +92,48 @@ class Start:
                 tensor.copy_(value)
             before.append((tensor._version, value))
         self._before = before
+
+
+class _Held:
+    """A tensor that a graph holds, wherever it lies just now."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self.device = tensor.device
+
+
+class Aside:
+    """Moves to the host's memory what the graphs of a part hold while other parts move on.
+
+    That is what a method computes before one yield and differentiates after the next, such as the
+    translations that a CycleGAN shows to its discriminators first.
+    """
+
+    def __init__(self, trainable: Trainable, parts: int) -> None:
+        self._state = {tensor.untyped_storage().data_ptr() for tensor in _state(trainable)}
+        self._held: list[WeakSet[_Held]] = [WeakSet() for _ in range(parts)]
+
+    def watching(self, part: int) -> saved_tensors_hooks:
+        """Note what graphs hold that are built in this context; weights stay where they are."""
+
+        def pack(tensor: Tensor) -> Tensor | _Held:
+            if tensor.untyped_storage().data_ptr() in self._state:
+                return tensor
+            held = _Held(tensor)
+            self._held[part].add(held)
+            return held
+
+        return saved_tensors_hooks(pack, _unpack)
+
+    def put(self, part: int) -> None:
+        """Move what the graphs of a part still hold."""
+        for held in self._held[part]:
+            held.tensor = held.tensor.to("cpu", copy=True)
+        self._held[part] = WeakSet()
+
+
+def _unpack(held: Tensor | _Held) -> Tensor:
+    return held if isinstance(held, Tensor) else held.tensor.to(held.device)
 
 
 def normalises_by_the_batch(trainable: Trainable) -> bool:

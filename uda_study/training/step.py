@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -14,7 +15,7 @@ from torch import Tensor
 from uda_study.errors import Diverged, OutOfMemory, TrainingError
 from uda_study.method import Batch, Player, Stage, Trainable, Update
 from uda_study.training import accelerator
-from uda_study.training.accumulation import Split, Start, normalises_by_the_batch
+from uda_study.training.accumulation import Aside, Split, Start, normalises_by_the_batch
 from uda_study.training.ranks import Ranks
 
 Precision = Literal["fp32", "bf16"]
@@ -93,6 +94,7 @@ class Stepper:
         }
         self._device = next(trainable.parameters()).device
         self._start = Start(trainable) if parts > 1 else None
+        self._aside = Aside(trainable, parts) if parts > 1 else None
         self._due: Player | None = None
         self._unseen: list[tuple[str, Tensor]] = []
 
@@ -175,9 +177,11 @@ class Stepper:
             if self._start is not None and number > 0:
                 self._start.put_back()
             # The method's own code runs inside next(): that is what mixed precision has to wrap.
-            with torch.autocast(
+            autocast = torch.autocast(
                 self._device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
-            ):
+            )
+            watching = nullcontext() if self._aside is None else self._aside.watching(number)
+            with autocast, watching:
                 update = next(updates, None)
             if self.parts > 1:
                 self._refuse_mixing()
@@ -190,6 +194,8 @@ class Stepper:
                     total = part
                 else:
                     total.add(part)
+            if self._aside is not None:
+                self._aside.put(number)
         if total is not None and self.ranks.size > 1:
             # The loss travels along: every rank sees the same one, so all stop or none does.
             flat = [g.flatten() for g in total.gradients]
