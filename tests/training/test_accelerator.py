@@ -22,6 +22,7 @@ def cuda(monkeypatch) -> FakeCuda:
 def test_the_gpu_computes_where_one_is_there_and_given(cuda, available, gpus, expected):
     cuda.available = available
     assert accelerator.device(gpus).type == expected
+    assert accelerator.count() == int(available)
 
 
 def test_a_share_limits_tensors_to_what_the_context_leaves(cuda):

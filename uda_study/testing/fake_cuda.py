@@ -19,6 +19,10 @@ class FakeCuda:
         """Tell whether there is a GPU."""
         return self.available
 
+    def device_count(self) -> int:
+        """Return that there is one."""
+        return 1
+
     def get_device_properties(self, index: int) -> SimpleNamespace:
         """Return what is asked of them: the memory."""
         return SimpleNamespace(index=index, total_memory=self.total)

@@ -45,6 +45,11 @@ def device(gpus: float | None = None) -> torch.device:
     return torch.device("cuda" if wanted and cuda.is_available() else "cpu")
 
 
+def count() -> int:
+    """Return how many GPUs this machine has."""
+    return cuda.device_count() if cuda.is_available() else 0
+
+
 def limit(device: torch.device, share: float) -> None:
     """Let this process take its share of the GPU's memory and no more; of the CPU's do nothing.
 
