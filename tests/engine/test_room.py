@@ -90,6 +90,18 @@ def test_small_ones_fill_up_the_gpu_that_is_in_use():
     assert grants(book, 9, start=20) == [0.25, 0.25]
 
 
+def test_the_fullest_gpu_that_holds_a_share_gets_it():
+    book = room(gpus=2)
+    book.learn(spec(0), told(16))
+    book.learn(spec(0, "half"), told(30))
+    assert grants(book, 2, "half") == [0.5, 0.5]
+    assert grants(book, 1, start=10) == [0.25]
+    for number in (0, 1):
+        book.give_back(spec(number, "half"))
+    assert grants(book, 1, start=11) == [0.25]
+    assert grants(book, 1, "cyclegan", start=20) == [1.0]
+
+
 def test_what_ends_makes_room():
     book = room()
     assert grants(book, 3) == [1.0]

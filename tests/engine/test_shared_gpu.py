@@ -53,7 +53,8 @@ class Card:
         spec, share = self.running.pop(trial_id)
         folder = self.foreman.job.trial_folder(spec.key)
         folder.mkdir(parents=True, exist_ok=True)
-        scores = {**COSTS, "cost/gpu_share": share, **scores_of(spec, STEPS[-1]), **scores}
+        if status != "diverged":
+            scores = {**COSTS, "cost/gpu_share": share, **scores_of(spec, STEPS[-1]), **scores}
         write_result(folder, TrialResult(spec.key, status, STEPS[-1], scores))
         self.searcher.on_trial_complete(trial_id)
 
@@ -75,6 +76,22 @@ def test_the_first_training_of_a_method_is_alone_and_its_like_share(card):
     assert card.fill() == [("dam", 0.25)] * 4
     card.end("4")
     assert card.fill() == [("dam", 0.25)]
+
+
+def test_a_report_is_enough_to_know_a_peak(card):
+    card.fill()
+    card.report("0")
+    card.end("0", "diverged")
+    assert card.fill() == [("no_adaptation", 0.25)]
+
+
+def test_those_that_wait_keep_their_order(card):
+    card.fill()
+    card.foreman.waiting.append(card.foreman.queue.next())
+    before = list(card.foreman.waiting)
+    assert len(before) == 2
+    assert card.fill() == []
+    assert card.foreman.waiting == before
 
 
 def test_nothing_overtakes_a_training_that_waits_for_a_whole_gpu(card):
