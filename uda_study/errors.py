@@ -5,6 +5,7 @@
     │   └── LabelsWithheld    code asked for labels that the protocol keeps from it
     ├── Diverged              a loss became NaN or infinite: the trial ends, the study goes on
     ├── TrainingError         a method broke its contract: a bug, the study stops
+    │   └── OutOfMemory       the GPU does not hold a training: it is tried in smaller parts
     └── StoreError            something on disk is damaged or owned by somebody else
 
 Errors travel between Ray processes, so each keeps its arguments in ``args`` and survives pickling.
@@ -74,6 +75,23 @@ class Diverged(UdaStudyError):
 
 class TrainingError(UdaStudyError):
     """A method broke its contract, for example by a parameter of a player that got no gradient."""
+
+
+class OutOfMemory(TrainingError):
+    """The GPU's memory, or a training's share of it, does not hold what was asked of it.
+
+    ``divisible``: with its batches in more parts it may.
+    """
+
+    def __init__(self, where: str, divisible: bool) -> None:
+        self.where, self.divisible = where, divisible
+        super().__init__(where, divisible)
+
+    def __str__(self) -> str:
+        return (
+            f"the GPU's memory does not hold {self.where}; lower batch_size, patch_size or the "
+            "network's width, or give each training more of a GPU with resources.gpu"
+        )
 
 
 class StoreError(UdaStudyError):

@@ -111,6 +111,11 @@ class Trainable(nn.Module, ABC):
         """Yield the optimiser steps of one training step, in an order that no data can change.
 
         ``draw()`` returns a fresh batch each time it is called. Set train/eval modes here.
+
+        Where a GPU does not hold a batch, several of these generators move on together, each with
+        a part of it, and what they change between two yields is changed once. For that every loss
+        is a mean over samples, and all state is in the parameters and buffers of this module;
+        see `uda_study.training.accumulation`. A module that gathers samples is a `Forgets`.
         """
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from uda_study.api.places import PathLike, home_folder, to_stderr
 from uda_study.report.qc_page import PAGE, QcPage
 from uda_study.tracking.registry import resolve_model
 from uda_study.tracking.store import open_store
+from uda_study.training import accelerator
 from uda_study.training.package import ModelConfig, read_config, verify_package
 from uda_study.training.predict import VOLUMES
 from uda_study.training.predict import predict as segment
@@ -68,7 +68,7 @@ class Model:
         """
         given = [images] if isinstance(images, str) or not isinstance(images, Sequence) else images
         folder = Path(output)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = accelerator.device()
         page = QcPage() if qc else None
         files: list[Path] = []
         looks: list[Path] = []

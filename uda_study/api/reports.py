@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from uda_study.data.prune import in_use
 from uda_study.engine.edits import ORIGINAL
 from uda_study.engine.job import Home
@@ -21,6 +19,7 @@ from uda_study.report.study_report import study_report
 from uda_study.report.volume_viewer import viewed_case
 from uda_study.tracking.material import material
 from uda_study.tracking.store import open_store
+from uda_study.training import accelerator
 
 _MISSING = (
     "The images of this study or the models of its trainings were not at hand when this page was "
@@ -76,7 +75,7 @@ def _volumes(material: Material, home: Home, tell: Callable[[str], None]) -> Vol
     cases, shown = list(wanted(material)), []
     try:
         prepared = reopen(home, material.study)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = accelerator.device()
         visit = Revisit(prepared, home, device)
         with in_use(home.prepared):
             for number, one in enumerate(cases, 1):

@@ -151,12 +151,11 @@ def _overlays(screen: Screen, home: Path, pairing: Pairing) -> Overlays:
 def _segment(
     screen: Screen, place: Home, pairing: Pairing, cases: Sequence[CasePair]
 ) -> tuple[Sequence[str], list[PairOverlay]]:
-    import torch
-
     from uda_study.cli.progress_view import counting
     from uda_study.engine.revisit import Revisit, reopen
+    from uda_study.training import accelerator
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = accelerator.device()
     opened: dict[str, Revisit] = {}
     for side in (pairing.first, pairing.second):
         if side.row.study not in opened:

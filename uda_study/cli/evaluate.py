@@ -35,8 +35,6 @@ def evaluate(
     quiet: QuietOption = False,
 ) -> None:
     """Measure what finished trainings lack, without training; goes on where it was interrupted."""
-    import torch
-
     from uda_study import plugins
     from uda_study.cli.progress_view import counting
     from uda_study.data.prune import in_use
@@ -45,6 +43,7 @@ def evaluate(
     from uda_study.engine.revisit import reopen
     from uda_study.metric import Metric
     from uda_study.tracking.evaluations import MlflowEvaluationLog
+    from uda_study.training import accelerator
     from uda_study.training.evaluate import measured_metrics
 
     for name in metrics:
@@ -52,7 +51,7 @@ def evaluate(
     screen, place = Screen(quiet, as_json), Home(home.absolute())
     with counting(screen, "preparing images") as count:
         prepared = reopen(place, study, count)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = accelerator.device()
     names = tuple(dict.fromkeys(metrics)) or measured_metrics(prepared.spec.evaluation.metrics)
     folder = place.study(prepared.id)
     log = MlflowEvaluationLog(place.path, prepared.id, folder, screen.note)

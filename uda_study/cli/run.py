@@ -181,6 +181,7 @@ def make_plan(study: Study) -> Plan:
     """Return the study's plan, with times found by a step of each method."""
     from uda_study.engine.timing import measure
     from uda_study.study.plan import plan
+    from uda_study.training import accelerator
 
     task = next(iter(study.data.values())).task
     costs = measure(study.first_trials, task)
@@ -188,7 +189,8 @@ def make_plan(study: Study) -> Plan:
     trained = {cell.method for cell in study.baseline_cells}
     kept = tuple(name for name in study.spec.baselines if name in trained)
     spec = study.spec.model_copy(update={"baselines": kept})
-    return plan(spec, study.cells, costs.seconds, cores, costs.model_bytes)
+    gpus = accelerator.count()
+    return plan(spec, study.cells, costs.seconds, cores, costs.model_bytes, gpus)
 
 
 def _tell(outcome: Outcome, board: Leaderboard | None, screen: Screen, home: Path) -> None:

@@ -22,6 +22,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from uda_study.engine.job import Job
+from uda_study.engine.room import Granted
 from uda_study.engine.trial import read_result, run_trial
 from uda_study.errors import TrainingError
 from uda_study.study.trial import TrialSpec
@@ -128,7 +129,8 @@ class Crew:
                 storage_path=str(job.folder / "ray"),
                 failure_config=FailureConfig(max_failures=MAX_LOSSES),
             ),
-            torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
+            # NCCL refuses two ranks on one GPU, which is where two halves may come to lie.
+            torch_config=TorchConfig(backend="nccl" if gpus >= 1 else "gloo"),
         )
         failure: list[BaseException] = []
         thread = Thread(target=_fit, args=(trainer, failure), daemon=True)
@@ -184,11 +186,11 @@ def _work(config: dict[str, Any]) -> None:
     ranks, device, number = Ranks.current(), get_device(), 0
     while True:
         number, order, begun = ray.get(board.take.remote(number, ranks.rank))
-        spec = TrialSpec.from_json(order)
+        spec, granted = TrialSpec.from_json(order["spec"]), Granted(**order["granted"])
         stored = read_result(job.trial_folder(spec.key))
         # An order that failed by an error would fail again; one that was cut off is taken up.
         # Rank 0 decides: the others may take the order before or after it is known.
         if not ranks.agree(begun and stored is not None and stored.status == "failed"):
             with suppress(Stopped):
-                run_trial(spec, job, _BoardReporter(board, number, ranks), device, ranks)
+                run_trial(spec, job, _BoardReporter(board, number, ranks), device, ranks, granted)
         ray.get(board.finish.remote(number, ranks.rank))

@@ -20,28 +20,28 @@ class Machine:
 
 @dataclass(frozen=True)
 class Packing:
-    """``share``: what Tune reserves for a trial; ``gpus``: of one training process.
+    """``gpus``: of one training process; a training takes ``gpus_per_training`` of them all.
 
-    ``at_once`` trainings run side by side, of ``gpus_per_training`` each.
+    ``at_once`` trainings of that size run side by side; how many do is up to
+    `uda_study.engine.room.Room`.
     """
 
-    share: dict[str, float]
     gpus: float
     gpus_per_training: float
     at_once: int
 
 
 def pack(resources: ResourcesSpec, machine: Machine, most: int | None = None) -> Packing:
-    """Return how the study's trainings share the machine; `InputError` if not even one fits.
-
-    Ray Train asks for its workers' share itself. The process of the Tune trial only waits for
-    them; it reserves a sliver of memory, because a trial must reserve something.
-    """
+    """Return how the study's trainings share the machine; `InputError` if not even one fits."""
     gpus = gpus_of(resources, machine)
     processes = max(1, resources.num_workers)
+    if gpus > 1 and gpus != int(gpus):
+        raise InputError.of(
+            "resources.gpu", "must be a whole number above one", f"{gpus:g}", "choose 1 or 2"
+        )
     room = machine.cpus // (processes * resources.cpu)
     if gpus:
-        room = min(room, machine.gpus // (processes * gpus))
+        room = min(room, slots(machine.gpus, gpus) // processes)
     if room < 1:
         raise InputError.of(
             "resources",
@@ -50,10 +50,29 @@ def pack(resources: ResourcesSpec, machine: Machine, most: int | None = None) ->
             f"{machine.cpus:g} CPU and {machine.gpus:g} GPU",
             "lower num_workers, cpu or gpu",
         )
-    share = {"cpu": resources.cpu, "gpu": gpus}
+    return Packing(gpus, processes * gpus, min(int(room), most or int(room)))
+
+
+def slots(gpus: float, share: float) -> int:
+    """Return how many processes of such a share so many GPUs hold; a share lies on one GPU.
+
+    >>> [slots(2, share) for share in (0.25, 0.6, 1.0, 2.0)]
+    [8, 2, 2, 1]
+    """
+    if share < 1:
+        return int(gpus) * int(1 / share + 1e-6)
+    return int(gpus // share)
+
+
+def share_of(resources: ResourcesSpec, gpus: float) -> dict[str, float]:
+    """Return what Tune reserves for a trial whose processes take so many GPUs each.
+
+    Ray Train asks for its workers' share itself. The process of the Tune trial only waits for
+    them; it reserves a sliver of memory, because a trial must reserve something.
+    """
     if resources.num_workers:
-        share = {"memory": _WAITING_BYTES}
-    return Packing(share, gpus, processes * gpus, min(int(room), most or int(room)))
+        return {"memory": _WAITING_BYTES}
+    return {"cpu": resources.cpu, "gpu": gpus}
 
 
 def gpus_of(resources: ResourcesSpec, machine: Machine) -> float:

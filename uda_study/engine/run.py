@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray import tune
+from ray.tune.execution.placement_groups import resource_dict_to_pg_factory
 
 from uda_study import plugins
 from uda_study.engine import cluster, records
@@ -23,6 +24,7 @@ from uda_study.engine.leak_checks import check_leaks
 from uda_study.engine.lock import alone
 from uda_study.engine.packing import pack
 from uda_study.engine.progress import Progress, ProgressMeter
+from uda_study.engine.room import Room
 from uda_study.engine.setup import Study, build_queue
 from uda_study.engine.tuning import Foreman, HaltStopper, QueueScheduler, QueueSearcher
 from uda_study.engine.workers import train_in_trial, train_in_workers
@@ -119,15 +121,22 @@ def _tune(foreman: Foreman, options: Options) -> None:
         wanted = spec.search.max_concurrent_trials
         packing = pack(spec.resources, machine, None if wanted == "auto" else wanted)
         foreman.budget = Budget.of(spec.budget, packing.gpus_per_training)
+        room = Room(spec.resources, machine, None if wanted == "auto" else wanted, _params_of)
+        foreman.room = room
+        for key, result in foreman.queue.results.items():
+            room.learn(foreman.queue.specs[key], result.scores)
         train = train_in_workers if spec.resources.num_workers else train_in_trial
         scratch = foreman.job.folder / "ray"
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(train, job=foreman.job), packing.share),
+            tune.with_resources(
+                tune.with_parameters(train, job=foreman.job),
+                lambda config: resource_dict_to_pg_factory(config["share"]),
+            ),
             tune_config=tune.TuneConfig(
                 search_alg=QueueSearcher(foreman),
                 scheduler=QueueScheduler(foreman),
                 num_samples=-1,
-                max_concurrent_trials=packing.at_once,
+                max_concurrent_trials=room.at_once,
                 # A process with torch in it, and with workers at hand, is worth keeping.
                 reuse_actors=True,
             ),

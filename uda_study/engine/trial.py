@@ -6,6 +6,7 @@ import json
 import time
 import traceback
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,18 @@ from uda_study.data.prepare import PreparedCase
 from uda_study.engine.artifacts import write_artifacts
 from uda_study.engine.job import Job
 from uda_study.engine.label_access import by_role, write_access
+from uda_study.engine.memory_costs import MOST_PARTS, Told, relieved
+from uda_study.engine.room import Granted
 from uda_study.engine.style_pictures import write_styles
-from uda_study.errors import Diverged
+from uda_study.errors import Diverged, OutOfMemory
 from uda_study.files import write_whole
 from uda_study.method import Batch, Criticises, Method, RendersStyles
 from uda_study.study.cells import resolve_hyper
 from uda_study.study.trial import TrialResult, TrialSpec
+from uda_study.training import accelerator
 from uda_study.training.blind import Anchors, BlindScorer
 from uda_study.training.checkpoint import CheckpointStore
 from uda_study.training.evaluate import Evaluator, evaluated_roles, measured_metrics
-from uda_study.training.memory import return_memory
 from uda_study.training.package import ModelConfig, save_package
 from uda_study.training.ranks import Ranks
 from uda_study.training.reporter import Reporter
@@ -41,7 +44,12 @@ RESULT, ERROR = "result.json", "error.txt"
 
 
 def run_trial(
-    spec: TrialSpec, job: Job, reporter: Reporter, device: torch.device, ranks: Ranks | None = None
+    spec: TrialSpec,
+    job: Job,
+    reporter: Reporter,
+    device: torch.device,
+    ranks: Ranks | None = None,
+    granted: Granted = Granted(gpu=1.0),  # noqa: B008 - it is frozen
 ) -> TrialResult:
     """Train, evaluate and write the files of one training; every rank calls it.
 
@@ -60,13 +68,17 @@ def run_trial(
     if ranks.leads:
         # Should this one be cut off, it has no result, rather than that of the failed one before.
         (folder / RESULT).unlink(missing_ok=True)
-    return_memory()
+    accelerator.release(device)
     started = time.monotonic()
+    told = Told(reporter, device, granted)
     try:
+        told.begin()
         with counted_labels() as opened:
-            training = _Training(spec, job, reporter, device, ranks)
-            record = training.run()
-            scores = training.finish(record, folder) if ranks.leads else {}
+            training, record = _train(spec, job, told, device, ranks)
+            scores = {}
+            if ranks.leads:
+                finish = partial(training.finish, record, folder)
+                scores = relieved(finish, "the evaluation", device) | told.costs()
         if ranks.leads:
             write_access(folder, by_role(opened, training.data.split))
         scores["cost/seconds"] = time.monotonic() - started
@@ -75,7 +87,9 @@ def run_trial(
         result = TrialResult(spec.key, "diverged", error.step, {}, str(error))
     except Exception as error:
         (folder / ERROR).write_text(traceback.format_exc())
-        result = TrialResult(spec.key, "failed", 0, {}, f"{type(error).__name__}: {error}")
+        result = TrialResult(
+            spec.key, "failed", 0, told.lack(error), f"{type(error).__name__}: {error}"
+        )
         if ranks.size > 1:
             # The other ranks wait in vain: whoever started them ends them all. What is wrong with
             # a rank whose peer was lost is only that.
@@ -89,6 +103,26 @@ def run_trial(
         CheckpointStore(folder / "checkpoints").clear()
         mirror.push(folder)
     return result
+
+
+def _train(
+    spec: TrialSpec, job: Job, told: Told, device: torch.device, ranks: Ranks
+) -> tuple[_Training, Record]:
+    """Train; where the GPU does not hold a batch, go on from the newest checkpoint in more parts.
+
+    Every rank comes to the same answer, because `OutOfMemory` reaches all of them at once.
+    """
+    while True:
+        try:
+            training = _Training(spec, job, told, device, ranks)
+            return training, training.run()
+        except OutOfMemory as error:
+            if not error.divisible or told.parts >= MOST_PARTS:
+                raise
+        # Only here, past the handler, is nothing of the training held any more.
+        del training
+        told.parts *= 2
+        accelerator.release(device)
 
 
 def _is_lost_peer(error: Exception) -> bool:
@@ -115,7 +149,7 @@ class _Training:
     """A method, its data and its trainer, put together from a spec."""
 
     def __init__(
-        self, spec: TrialSpec, job: Job, reporter: Reporter, device: torch.device, ranks: Ranks
+        self, spec: TrialSpec, job: Job, told: Told, device: torch.device, ranks: Ranks
     ) -> None:
         self.spec, self.job, self.device = spec, job, device
         self.data: TaskData = job.data[spec.direction, spec.fold]
@@ -128,6 +162,7 @@ class _Training:
             seed=spec.seed,
             report_every=job.spec.evaluation.every or max(1, own // 5),
             precision=_precision(job.spec.resources.precision, device),
+            parts=told.parts,
             device=device,
         )
         checkpoints = CheckpointStore(
@@ -137,7 +172,7 @@ class _Training:
             self.method,
             self.data,
             settings,
-            Workplace(self.cache, checkpoints, reporter, ranks),
+            Workplace(self.cache, checkpoints, told, ranks),
             self._score,
         )
         self.scorer = BlindScorer(
@@ -180,7 +215,8 @@ class _Training:
             self._anchors = self._find_anchors()
             self._critic_batch = self._draw_critic_batch()
             self._is_ready = True
-        return self.scorer.scores(self._anchors, self._critic_batch, step)
+        scores = partial(self.scorer.scores, self._anchors, self._critic_batch, step)
+        return relieved(scores, "the scoring of images", self.device)
 
     def _draw_critic_batch(self) -> Batch | None:
         own = [stage for stage in self.method.stages() if stage.shared is None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -13,7 +13,9 @@ from ray.tune.stopper import Stopper
 from uda_study.engine.budget import Budget
 from uda_study.engine.job import Job
 from uda_study.engine.journal import Failed, Finished, Journal, Reported, Started
+from uda_study.engine.packing import share_of
 from uda_study.engine.queue import WorkQueue
+from uda_study.engine.room import Granted, Room
 from uda_study.engine.trial import read_result
 from uda_study.study.runlog import RunLog, StudyStatus
 from uda_study.study.trial import TrialResult, TrialSpec
@@ -40,6 +42,9 @@ class Foreman:
     specs: dict[str, TrialSpec] = field(default_factory=dict)
     latest: dict[str, tuple[int, dict[str, float]]] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
+    room: Room = field(default_factory=Room)
+    waiting: list[TrialSpec] = field(default_factory=list)
+    granted: dict[str, Granted] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Leave nothing behind: Tune pickles its parts for a restore that no study does."""
@@ -53,8 +58,14 @@ class Foreman:
 
     def start(self, trial_id: str) -> TrialSpec | None:
         """Return the next training for a trial of Tune, or None if there is none now."""
-        spec = self.queue.next()
-        if spec is not None:
+        spec = self.waiting.pop(0) if self.waiting else self.queue.next()
+        granted = None if spec is None else self.room.grant(spec)
+        if spec is not None and granted is None:
+            # Nothing overtakes it: else what it needs would never be free at once.
+            self.waiting.insert(0, spec)
+            return None
+        if spec is not None and granted is not None:
+            self.granted[trial_id] = granted
             self.specs[trial_id] = spec
             self.journal.write(Started(spec))
             self.log.trial_started(spec, self.params_of(spec))
@@ -67,6 +78,7 @@ class Foreman:
         self.latest[spec.key] = step, scores
         self.journal.write(Reported(spec.key, step, scores))
         self.log.trial_reported(spec, step, scores)
+        self.room.learn(spec, scores)
         stops = self.queue.reported(spec.key, step, scores)
         if stops:
             self.stopped.add(spec.key)
@@ -76,6 +88,8 @@ class Foreman:
     def finish(self, trial_id: str, lost: bool) -> None:
         """Take in the end of a training; ``lost`` when its process died once too often."""
         spec = self.specs.pop(trial_id)
+        given = self.room.give_back(spec)
+        del self.granted[trial_id]
         folder = self.job.trial_folder(spec.key)
         self.job.home.mirror.pull(folder)
         result = read_result(folder)
@@ -89,7 +103,11 @@ class Foreman:
             reason = "its process died too often" if lost else "it ended without a result"
             result = TrialResult(spec.key, "failed", step, {}, reason)
         self.log.trial_finished(spec, result, folder)
-        self.budget.charge(result.scores.get("cost/seconds", 0.0))
+        self.budget.charge(result.scores.get("cost/seconds", 0.0) * self.room.portion(given))
+        self.room.learn(spec, result.scores)
+        if self.room.deserves_more(spec, result, given):
+            self.waiting.insert(0, spec)
+            return
         if result.status == "failed":
             # Not written down as finished: once its cause is mended, it is done again.
             self.journal.write(Failed(spec.key, result.message or ""))
@@ -114,7 +132,12 @@ class QueueSearcher(Searcher):
             return Searcher.FINISHED
         spec = self.foreman.start(trial_id)
         if spec is not None:
-            return {"spec": spec.to_json()}
+            granted = self.foreman.granted[trial_id]
+            return {
+                "spec": spec.to_json(),
+                "share": share_of(self.foreman.job.spec.resources, granted.gpu),
+                "granted": asdict(granted),
+            }
         return Searcher.FINISHED if self.foreman.queue.done else None
 
     def on_trial_complete(

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from ray import tune
 
-from uda_study.engine import cluster
 from uda_study.engine.crew import Crew
 from uda_study.engine.job import Job
-from uda_study.engine.packing import gpus_of
+from uda_study.engine.room import Granted
 from uda_study.engine.trial import run_trial
 from uda_study.study.trial import TrialSpec
+from uda_study.training import accelerator
 
 
 class TuneReporter:
@@ -27,21 +27,18 @@ class TuneReporter:
 def train_in_trial(config: dict[str, Any], job: Job) -> None:
     """Train in the process of the Tune trial."""
     torch.set_num_threads(max(1, int(job.spec.resources.cpu)))
-    device = torch.device("cuda" if _gpus(job) and torch.cuda.is_available() else "cpu")
-    run_trial(TrialSpec.from_json(config["spec"]), job, TuneReporter(), device)
+    granted = Granted(**config["granted"])
+    device = accelerator.device(granted.gpu)
+    run_trial(TrialSpec.from_json(config["spec"]), job, TuneReporter(), device, granted=granted)
 
 
 def train_in_workers(config: dict[str, Any], job: Job) -> None:
     """Train in Ray Train workers; the process of the Tune trial only waits for them."""
     crew = _crews.get(job.study)
     if crew is None or crew.failure:
-        crew = _crews[job.study] = Crew.start(job, _gpus(job))
-    crew.train(config["spec"], TuneReporter())
+        crew = _crews[job.study] = Crew.start(job, config["granted"]["gpu"])
+    crew.train({"spec": config["spec"], "granted": config["granted"]}, TuneReporter())
 
 
 # The process of a Tune trial is handed on to the next trial, and its crew with it.
 _crews: dict[str, Crew] = {}
-
-
-def _gpus(job: Job) -> float:
-    return gpus_of(job.spec.resources, cluster.machine())

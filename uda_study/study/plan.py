@@ -34,7 +34,7 @@ class Plan:
 
     ``shared_stages`` counts the segmenters that trainings start from or are; ``steps`` is the total
     over all trainings with early stopping as expected; ``seconds`` is wall time on the given
-    cores; ``disk_bytes`` what models and checkpoints take at most.
+    cores and GPUs; ``disk_bytes`` what models and checkpoints take at most.
     """
 
     cells: int
@@ -85,6 +85,7 @@ def plan(
     seconds_per_step: Mapping[str, float] | None = None,
     cores: int = 1,
     model_bytes: Mapping[str, int] | None = None,
+    gpus: int = 0,
 ) -> Plan:
     """Return the plan of a validated study.
 
@@ -103,7 +104,7 @@ def plan(
     baselines = [t for cell in baseline_cells(spec) for t in baseline_trials(spec, cell, study)]
     trainings = [_training(spec, trial) for trial in (*searches, *confirmations, *baselines)]
     shared = {training.shared: training for training in trainings if training.shared}
-    parallel = _parallel(spec, cores)
+    parallel = _parallel(spec, cores, gpus)
     by_cost = _steps_by_cost(trainings, list(shared.values()))
     time = _time(by_cost, seconds_per_step or {}, parallel)
     return Plan(
@@ -160,9 +161,14 @@ def _expected_share(scheduler: SchedulerSpec, steps: int) -> float:
     return total / last
 
 
-def _parallel(spec: StudySpec, cores: int) -> int:
-    per_training = spec.resources.cpu * max(1, spec.resources.num_workers)
-    fitting = max(1, int(cores // per_training))
+def _parallel(spec: StudySpec, cores: int, gpus: int) -> int:
+    processes = max(1, spec.resources.num_workers)
+    fitting = max(1, int(cores // (spec.resources.cpu * processes)))
+    # What trainings take of a GPU is measured later; until then each of its processes has one.
+    share = 1.0 if spec.resources.gpu == "auto" else spec.resources.gpu
+    if gpus and share:
+        held = gpus * int(1 / share + 1e-6) if share < 1 else int(gpus // share)
+        fitting = max(1, min(fitting, held // processes))
     allowed = spec.search.max_concurrent_trials
     return fitting if allowed == "auto" else min(fitting, allowed)
 

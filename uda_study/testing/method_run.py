@@ -122,19 +122,24 @@ class Run:
         samples: int = 2,
         precision: Precision = "fp32",
         ranks: Ranks | None = None,
+        parts: int = 1,
     ) -> None:
         torch.manual_seed(seed)
         self.task = tiny_task(spatial_dims)
         self.method = method(tiny_hyper(method.Hyper), self.task)
         self.seed, self.samples, self.precision = seed, samples, precision
         self.ranks = ranks or Ranks()
+        self.parts = parts
 
     def stages(self) -> Iterator[tuple[Stage, Stepper, RandomDraws]]:
         """Begin each stage in turn."""
         for stage in self.method.stages():
             part = (0, 1) if stage.whole_batch else (self.ranks.rank, self.ranks.size)
             begin_stage(stage, self.seed)
-            stepper = Stepper(stage.trainable, stage.name, self.seed, self.precision, self.ranks)
+            parts = 1 if stage.whole_batch else self.parts
+            stepper = Stepper(
+                stage.trainable, stage.name, self.seed, self.precision, self.ranks, parts
+            )
             yield stage, stepper, RandomDraws(self.task, stage, self.samples, self.seed, part)
 
     def train(self) -> Trace:

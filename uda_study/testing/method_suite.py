@@ -34,6 +34,7 @@ from uda_study.method import (
     Translates,
     Update,
 )
+from uda_study.testing.method_parts import check_parts_equal_the_whole_batch
 from uda_study.testing.method_run import (
     STEPS,
     AnyMethod,
@@ -221,6 +222,7 @@ CHECKS: tuple[Callable[[AnyMethod, int], None], ...] = (
     check_hyperparameters_round_trip,
     check_labels_are_read_only_where_declared,
     check_mixed_precision_is_finite,
+    check_parts_equal_the_whole_batch,
 )
 """All checks that need one process."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -11,17 +12,26 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Ranks:
-    """The place of a process among those that train one model together; alone by default."""
+    """The place of a process among those that train one model together; alone by default.
+
+    ``talk`` is the group in which they agree on things, from the memory of their hosts.
+    """
 
     rank: int = 0
     size: int = 1
+    talk: Any = field(default=None, compare=False)
 
     @classmethod
     def current(cls) -> Ranks:
-        """Return the place in the process group that is set up, or alone."""
-        if dist.is_available() and dist.is_initialized():
-            return cls(dist.get_rank(), dist.get_world_size())
-        return cls()
+        """Return the place in the process group that is set up, or alone; every process calls it.
+
+        Where tensors travel between GPUs, a second group carries what processes agree on: it can
+        be asked for every update without waiting for what the GPUs still have to do.
+        """
+        if not (dist.is_available() and dist.is_initialized()):
+            return cls()
+        talk = None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
+        return cls(dist.get_rank(), dist.get_world_size(), talk)
 
     @property
     def leads(self) -> bool:
@@ -35,6 +45,14 @@ class Ranks:
             values /= self.size
         return values
 
+    def any(self, flag: bool) -> bool:
+        """Return on every process whether one of them says yes."""
+        if self.size == 1:
+            return flag
+        answer = torch.tensor([int(flag)])
+        dist.all_reduce(answer, dist.ReduceOp.MAX, group=self.talk)
+        return bool(answer.item())
+
     def wait(self) -> None:
         """Return once every process has come here."""
         if self.size > 1:
@@ -44,8 +62,6 @@ class Ranks:
         """Return rank 0's answer on every process."""
         if self.size == 1:
             return flag
-        # Sent through the tensor type that every backend carries, on the backend's own device.
-        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        answer = torch.tensor([int(flag)], device=device)
-        dist.broadcast(answer, src=0)
+        answer = torch.tensor([int(flag)])
+        dist.broadcast(answer, src=0, group=self.talk)
         return bool(answer.item())

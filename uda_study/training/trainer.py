@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from uda_study.errors import OutOfMemory
 from uda_study.method import Method, Stage
 from uda_study.training.checkpoint import CheckpointStore
 from uda_study.training.ranks import Ranks
@@ -24,11 +25,15 @@ _POINTS_PER_CURVE = 200
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training needs to know besides method and data."""
+    """What a training needs to know besides method and data.
+
+    ``parts``: in how many a batch is gone through, where it has as many samples.
+    """
 
     seed: int
     report_every: int
     precision: Precision = "fp32"
+    parts: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
@@ -142,7 +147,10 @@ class Trainer:
         resumed = self._take_resume(number)
         if resumed is None:
             begin_stage(stage, settings.seed)
-        stepper = Stepper(stage.trainable, stage.name, settings.seed, settings.precision, ranks)
+        parts = self._parts(stage)
+        stepper = Stepper(
+            stage.trainable, stage.name, settings.seed, settings.precision, ranks, parts
+        )
         drawn = 0
         if resumed is not None:
             stepper.load_state(resumed["stepper"])
@@ -159,7 +167,7 @@ class Trainer:
         started = time.monotonic() - self.record.seconds.get(stage.name, 0.0)
         try:
             while stepper.index < stage.steps:
-                losses = stepper.step(batches)
+                losses = self._step(stepper, batches, stage)
                 if stepper.index % every == 0:
                     pending.append((stepper.index, losses))
                 if stepper.index % settings.report_every == 0 or stepper.index == stage.steps:
@@ -173,6 +181,19 @@ class Trainer:
                         self.place.reporter.report(self.record.step, self.record.scores)
         finally:
             batches.close()
+
+    def _parts(self, stage: Stage) -> int:
+        if stage.whole_batch:
+            return 1
+        return max(1, min(self.settings.parts, stage.batch_size // self.place.ranks.size))
+
+    def _step(self, stepper: Stepper, batches: Batches, stage: Stage) -> dict[str, Tensor]:
+        try:
+            return stepper.step(batches)
+        except OutOfMemory as error:
+            samples = stage.batch_size // self.place.ranks.size
+            divisible = not stage.whole_batch and stepper.parts < samples
+            raise OutOfMemory(error.where, divisible) from error
 
     def _note(self, stage: Stage, pending: list[tuple[int, dict[str, Tensor]]]) -> None:
         for step, losses in pending:
