@@ -21,6 +21,7 @@ from uda_study.cli import (
     predict,
     promote,
     report,
+    retrain,
     retry,
     run,
     status,
@@ -42,6 +43,7 @@ app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("resume")(run.resume)
 app.command("retry")(retry.retry)
+app.command("retrain")(retrain.retrain)
 app.command("evaluate")(evaluate.evaluate)
 app.command("status")(status.status)
 app.command("leaderboard")(leaderboard.leaderboard)

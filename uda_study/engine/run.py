@@ -23,6 +23,7 @@ from uda_study.engine.leak_checks import check_leaks
 from uda_study.engine.lock import alone
 from uda_study.engine.packing import pack
 from uda_study.engine.progress import Progress, ProgressMeter
+from uda_study.engine.retention import drop_models, tell_dropped
 from uda_study.engine.setup import Study, build_queue
 from uda_study.engine.tuning import Foreman, HaltStopper, QueueScheduler, QueueSearcher
 from uda_study.engine.workers import train_in_trial, train_in_workers
@@ -92,6 +93,9 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
             spec = queue.specs[key]
             log.trial_started(spec, _params_of(spec))
             log.trial_finished(spec, result, job.trial_folder(key))
+            tell_dropped(log, spec, job.trial_folder(key))
+        for cell in queue.cells:
+            drop_models(job, queue, log, cell)
         status: StudyStatus = "failed"
         try:
             if not queue.done:

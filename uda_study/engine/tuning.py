@@ -14,6 +14,7 @@ from uda_study.engine.budget import Budget
 from uda_study.engine.job import Job
 from uda_study.engine.journal import Failed, Finished, Journal, Reported, Started
 from uda_study.engine.queue import WorkQueue
+from uda_study.engine.retention import drop_models
 from uda_study.engine.trial import read_result
 from uda_study.study.runlog import RunLog, StudyStatus
 from uda_study.study.trial import TrialResult, TrialSpec
@@ -98,6 +99,7 @@ class Foreman:
         else:
             self.journal.write(Finished(result))
             self.queue.finished(result)
+            drop_models(self.job, self.queue, self.log, spec.cell)
         self.watch()
 
 
