@@ -26,14 +26,14 @@ def read(file: Path, settings: Sequence[str] = (), *, smoke: bool = False) -> So
     return replace(sourced, spec=spec, resolved=spec.to_json())
 
 
-def begun(home: Path, text: str) -> SourcedStudy:
+def begun(home: Path, text: str, settings: Sequence[str] = ()) -> SourcedStudy:
     """Return the study of this home that ``text`` names or begins to name.
 
-    Raises `InputError` where its file was edited in what results depend on.
+    ``settings`` replace values of its file that no result depends on, such as its budget. Raises `InputError` where its file was edited in what results depend on.
     """
     known = sorted(path.parent.name for path in home.glob("studies/*/study.yaml"))
     file = home / "studies" / find_study(text, known) / "study.yaml"
-    sourced = read(file)
+    sourced = read(file, settings)
     refuse_edits(sourced, file.parent)
     return sourced
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption, Set
 if TYPE_CHECKING:
     from uda_study.engine.edits import Change
     from uda_study.engine.job import Home
+    from uda_study.engine.remaining import Missing
     from uda_study.engine.run import Outcome
     from uda_study.engine.setup import Study
     from uda_study.study.board import Leaderboard
@@ -60,6 +62,7 @@ def resume(
             help="Search further: so many trials more in each cell, or in all.",
         ),
     ] = None,
+    settings: SetOption = [],  # noqa: B006 - typer reads the default, nothing writes to it
     home: HomeOption = HOME,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -68,7 +71,7 @@ def resume(
     from uda_study.api.beginning import begun
     from uda_study.engine.edits import extended
 
-    sourced = begun(home, study)
+    sourced = begun(home, study, settings)
     screen = Screen(quiet, as_json)
     if num_samples is not None:
         before = sourced.spec.search.num_samples
@@ -123,6 +126,7 @@ def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
                 "tracking_uri": tracking_uri(home.path),
                 "trials": outcome.trials,
                 "seconds": round(outcome.seconds, 2),
+                "missing": [asdict(one) for one in outcome.missing],
             }
         )
     else:
@@ -191,6 +195,12 @@ def make_plan(study: Study) -> Plan:
     return plan(spec, study.cells, costs.seconds, cores, costs.model_bytes)
 
 
+def tell_missing(screen: Screen, missing: Sequence[Missing]) -> None:
+    """Say which trainings are not done, by cell."""
+    for one in missing:
+        screen.note(f"  {one}")
+
+
 def _tell(outcome: Outcome, board: Leaderboard | None, screen: Screen, home: Path) -> None:
     from uda_study.cli.leaderboard import show
     from uda_study.study.duration import readable
@@ -211,6 +221,9 @@ def _tell(outcome: Outcome, board: Leaderboard | None, screen: Screen, home: Pat
             f'promote:     uda-study promote {outcome.study} --cell "CELL" --to NAME{option}'
         )
     else:
+        tell_missing(screen, outcome.missing)
         screen.note(f"go on: uda-study resume {outcome.study}{option}")
+        if outcome.status == "budget":
+            screen.note("with more: add --set budget.time=... or --set budget.gpu_hours=...")
         if outcome.status == "failed":
             screen.note(f"or, to see what failed: uda-study retry {outcome.study}{option}")

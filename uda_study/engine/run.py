@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from ray import tune
 
 from uda_study import plugins
 from uda_study.engine import cluster, records
-from uda_study.engine.budget import Budget
+from uda_study.engine.budget import USAGE, Budget
 from uda_study.engine.crew import MAX_LOSSES
 from uda_study.engine.job import Home, Job
 from uda_study.engine.journal import JOURNAL, Journal
@@ -23,6 +23,7 @@ from uda_study.engine.leak_checks import check_leaks
 from uda_study.engine.lock import alone
 from uda_study.engine.packing import pack
 from uda_study.engine.progress import Progress, ProgressMeter
+from uda_study.engine.remaining import Done, Missing, missing
 from uda_study.engine.retention import drop_models, tell_dropped
 from uda_study.engine.setup import Study, build_queue
 from uda_study.engine.tuning import Foreman, HaltStopper, QueueScheduler, QueueSearcher
@@ -39,7 +40,8 @@ STATUSES = ("complete", "pruned", "failed", "diverged")
 class Outcome:
     """How a run of a study ended; ``trials`` counts by status, those of earlier runs included.
 
-    ``superseded`` counts confirmations of settings that a longer search no longer chose.
+    ``superseded`` counts confirmations of settings that a longer search no longer chose, and
+    ``missing`` names what is not done.
     """
 
     study: str
@@ -48,6 +50,7 @@ class Outcome:
     seconds: float
     failures: tuple[TrialResult, ...] = ()
     superseded: int = 0
+    missing: tuple[Missing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
         try:
             if not queue.done:
                 _tune(foreman, options)
-            status = foreman.halt or "complete"
+            status = "complete" if queue.done else foreman.halt or "complete"
         finally:
             log.close(status)
     counts = dict.fromkeys(STATUSES, 0)
@@ -114,6 +117,7 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
         time.monotonic() - started,
         tuple(foreman.failures),
         len(queue.superseded()),
+        missing(study.spec, study.cells, study.baseline_cells, Done(queue.specs, queue.results)),
     )
 
 
@@ -122,7 +126,9 @@ def _tune(foreman: Foreman, options: Options) -> None:
     with cluster.connect(options.address, options.cpus) as machine, _signals(foreman):
         wanted = spec.search.max_concurrent_trials
         packing = pack(spec.resources, machine, None if wanted == "auto" else wanted)
-        foreman.budget = Budget.of(spec.budget, packing.gpus_per_training)
+        usage, before = foreman.job.folder / USAGE, _seconds(foreman.queue.results)
+        gpus = packing.gpus_per_training
+        foreman.budget = Budget.of(spec.budget, gpus, usage, before * gpus)
         train = train_in_workers if spec.resources.num_workers else train_in_trial
         scratch = foreman.job.folder / "ray"
         tuner = tune.Tuner(
@@ -146,6 +152,11 @@ def _tune(foreman: Foreman, options: Options) -> None:
         tuner.fit()
     # What Tune wrote is not what a study resumes from.
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _seconds(results: Mapping[str, TrialResult]) -> float:
+    """Return the seconds that the finished trainings took."""
+    return sum(result.scores.get("cost/seconds", 0.0) for result in results.values())
 
 
 def _params_of(spec: TrialSpec) -> dict[str, Any]:

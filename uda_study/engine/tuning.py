@@ -57,6 +57,7 @@ class Foreman:
         spec = self.queue.next()
         if spec is not None:
             self.specs[trial_id] = spec
+            self.budget.begin(spec.key)
             self.journal.write(Started(spec))
             self.log.trial_started(spec, self.params_of(spec))
             self.watch()
@@ -72,11 +73,14 @@ class Foreman:
         if stops:
             self.stopped.add(spec.key)
         self.watch()
-        return stops
+        self.budget.charge(spec.key)
+        # What it has learned is in its checkpoint now: out of budget, this is the moment to end.
+        return stops or self.halted()
 
     def finish(self, trial_id: str, lost: bool) -> None:
         """Take in the end of a training; ``lost`` when its process died once too often."""
         spec = self.specs.pop(trial_id)
+        self.budget.end(spec.key)
         folder = self.job.trial_folder(spec.key)
         self.job.home.mirror.pull(folder)
         result = read_result(folder)
@@ -90,7 +94,6 @@ class Foreman:
             reason = "its process died too often" if lost else "it ended without a result"
             result = TrialResult(spec.key, "failed", step, {}, reason)
         self.log.trial_finished(spec, result, folder)
-        self.budget.charge(result.scores.get("cost/seconds", 0.0))
         if result.status == "failed":
             # Not written down as finished: once its cause is mended, it is done again.
             self.journal.write(Failed(spec.key, result.message or ""))
@@ -165,5 +168,6 @@ class HaltStopper(Stopper):
         return False
 
     def stop_all(self) -> bool:
-        """Return whether the study is to halt."""
-        return self.foreman.halted()
+        """Return whether the study is to halt now; out of budget, what runs goes on to a report."""
+        foreman = self.foreman
+        return foreman.halted() and not (foreman.halt == "budget" and foreman.specs)
