@@ -29,7 +29,8 @@ def read(file: Path, settings: Sequence[str] = (), *, smoke: bool = False) -> So
 def begun(home: Path, text: str, settings: Sequence[str] = ()) -> SourcedStudy:
     """Return the study of this home that ``text`` names or begins to name.
 
-    ``settings`` replace values of its file that no result depends on, such as its budget. Raises `InputError` where its file was edited in what results depend on.
+    ``settings`` replace values of its file that no result depends on, such as its budget. Raises
+    `InputError` where its file was edited in what results depend on.
     """
     known = sorted(path.parent.name for path in home.glob("studies/*/study.yaml"))
     file = home / "studies" / find_study(text, known) / "study.yaml"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -105,7 +104,7 @@ def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
 
     with counting(screen, "preparing images") as count:
         study = checked(sourced, home, count)
-    for line in opening(study):
+    for line in opening(study, home):
         screen.note(line)
     if (near := nearest_study(sourced, home)) is not None:
         screen.note(differing(study.id, *near))
@@ -146,16 +145,20 @@ def differing(study: str, other: str, found: Sequence[Change]) -> str:
     return f"{study} is a new study, it differs from {other} in {shown}{more}{hint}"
 
 
-def opening(study: Study) -> list[str]:
-    """Return what is said before the first training starts: checks and plan."""
+def opening(study: Study, home: Home) -> list[str]:
+    """Return what is said before the first training starts: checks, plan and disk."""
+    from uda_study.api.forecast import forecast
+
     splits = [data.split for data in study.data.values()]
     protocols = ", ".join(sorted({split.protocol for split in splits}))
     lines = [
         f"✓ study {study.id} valid   ✓ splits by subject, {protocols}, sha {splits[0].sha256[:4]}"
         f"   {_labels(study)}",
         *map(str, study.checks),
-        *make_plan(study).lines(),
+        *(made := make_plan(study)).lines(),
     ]
+    if (room := forecast(study, home, made)) is not None:
+        lines.append(str(room))
     lines += [f"! left out: {reason}" for reason in study.left_out]
     return lines + [f"! {warning}" for warning in study.warnings]
 
@@ -183,16 +186,11 @@ def _labels(study: Study) -> str:
 
 def make_plan(study: Study) -> Plan:
     """Return the study's plan, with times found by a step of each method."""
+    from uda_study.api.forecast import planned
     from uda_study.engine.timing import measure
-    from uda_study.study.plan import plan
 
     task = next(iter(study.data.values())).task
-    costs = measure(study.first_trials, task)
-    cores = os.cpu_count() or 1
-    trained = {cell.method for cell in study.baseline_cells}
-    kept = tuple(name for name in study.spec.baselines if name in trained)
-    spec = study.spec.model_copy(update={"baselines": kept})
-    return plan(spec, study.cells, costs.seconds, cores, costs.model_bytes)
+    return planned(study, measure(study.first_trials, task))
 
 
 def tell_missing(screen: Screen, missing: Sequence[Missing]) -> None:
