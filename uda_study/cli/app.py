@@ -10,6 +10,7 @@ import typer
 import uda_study
 from uda_study.cli import (
     claims,
+    clean,
     compare,
     data,
     doctor,
@@ -51,6 +52,7 @@ app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("promote")(promote.promote)
 app.command("predict")(predict.predict)
+app.command("clean")(clean.clean)
 app.command("ui")(ui.ui)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app)

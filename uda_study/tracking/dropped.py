@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from uda_study.errors import InputError, StoreError, UdaStudyError
 from uda_study.tracking import names
 from uda_study.tracking._mlflow import MlflowClient
-from uda_study.tracking.artifacts import attach
+from uda_study.tracking.artifacts import attach, drop_model
 from uda_study.tracking.place import tracking_uri
 from uda_study.tracking.store import open_store, store_errors
 from uda_study.tracking.study_runs import search_runs
@@ -38,3 +38,17 @@ def bring_back(home: Path, study: str, key: str, folder: Path) -> None:
             if run.data.tags.get(names.KEY) == key:
                 attach(client, run, folder)
                 client.set_tag(run.info.run_id, names.MODEL, "retrained")
+
+
+def drop_models(home: Path, study: str, keys: Collection[str]) -> None:
+    """Remove the models of these trainings from the store; pass over a study not in MLflow."""
+    if not keys:
+        return
+    client = open_store(home)
+    with store_errors(tracking_uri(home)):
+        experiment = client.get_experiment_by_name(study)
+        if experiment is None:
+            return
+        for run in search_runs(client, [experiment.experiment_id]):
+            if run.data.tags.get(names.KEY) in keys:
+                client.set_tag(run.info.run_id, names.MODEL, drop_model(client, run))
