@@ -104,3 +104,12 @@ def test_prepared_images_are_told_apart(study, tmp_path):
     assert found.prepared > 0
     assert "prepared images" in str(found)
     assert found.to_json()["free"] == shutil.disk_usage(tmp_path).free
+
+
+@pytest.mark.parametrize("gpu", [True, False])
+def test_a_plan_says_where_gpu_hours_count_nothing(study, monkeypatch, gpu):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    budget = study.spec.budget.model_copy(update={"gpu_hours": 2.0})
+    limited = replace(study, spec=study.spec.model_copy(update={"budget": budget}))
+    assert any("gpu_hours" in note for note in planned(limited).notes) is not gpu
+    assert not any("gpu_hours" in note for note in planned(study).notes)

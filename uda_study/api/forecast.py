@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
 
 from uda_study.engine.footprint import sizes
 from uda_study.engine.job import Home
 from uda_study.engine.room import Room, room
 from uda_study.engine.setup import Study
 from uda_study.study.plan import Plan, plan
+
+_NO_GPU = "budget.gpu_hours counts nothing on this machine, which has no GPU; budget.time does"
 
 
 def planned(study: Study, seconds_per_step: Mapping[str, float] | None = None) -> Plan:
@@ -19,7 +24,10 @@ def planned(study: Study, seconds_per_step: Mapping[str, float] | None = None) -
     kept = tuple(name for name in study.spec.baselines if name in trained)
     spec = study.spec.model_copy(update={"baselines": kept})
     known = sizes(study.first_trials, task)
-    return plan(spec, study.cells, seconds_per_step, os.cpu_count() or 1, known)
+    made = plan(spec, study.cells, seconds_per_step, os.cpu_count() or 1, known)
+    if spec.budget.gpu_hours is not None and not torch.cuda.is_available():
+        return replace(made, notes=(*made.notes, _NO_GPU))
+    return made
 
 
 def forecast(study: Study, home: Home, made: Plan | None = None) -> Room | None:

@@ -62,7 +62,8 @@ class Plan:
 
     def to_json(self) -> dict[str, JSON]:
         """Return plain values."""
-        return {**asdict(self), "notes": list(self.notes)}
+        total = None if self.disk is None else self.disk.total
+        return {**asdict(self), "disk_bytes": total, "notes": list(self.notes)}
 
 
 @dataclass(frozen=True)
