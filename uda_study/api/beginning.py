@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from uda_study.engine.edits import refuse_edits
+from uda_study.engine.factor_order import in_order
 from uda_study.engine.job import Home
 from uda_study.engine.journal import JOURNAL, Journal
 from uda_study.engine.leak_checks import check_leaks
@@ -34,7 +35,7 @@ def begun(home: Path, text: str, settings: Sequence[str] = ()) -> SourcedStudy:
     """
     known = sorted(path.parent.name for path in home.glob("studies/*/study.yaml"))
     file = home / "studies" / find_study(text, known) / "study.yaml"
-    sourced = read(file, settings)
+    sourced = in_order(read(file, settings), file.parent)
     refuse_edits(sourced, file.parent)
     return sourced
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uda_study.engine.edits import STUDY
+from uda_study.engine.factor_order import stored_spec
 from uda_study.engine.job import Home
 from uda_study.engine.journal import JOURNAL, Journal
 from uda_study.engine.records import DATA
@@ -19,7 +19,6 @@ from uda_study.engine.retrain import ASIDE
 from uda_study.engine.room import bytes_of
 from uda_study.study.cells import cells
 from uda_study.study.retention import beyond
-from uda_study.study.source import read_study
 from uda_study.training.stage_cache import StageCache, stage_key
 
 MODELS = "models beyond the best {keep} of a cell"
@@ -54,7 +53,7 @@ def of_study(study: Path, keep_models: int | None) -> list[Leftover]:
         _leftover(study.name, "scratch folder of Ray", [study / "ray"]),
         _leftover(study.name, "trainings that were done again", [study / ASIDE]),
     ]
-    spec = read_study(study / STUDY).spec
+    spec = stored_spec(study)
     keep = spec.checkpoint.study_top_k if keep_models is None else keep_models
     if keep is not None and not missing_in(study):
         keys = [

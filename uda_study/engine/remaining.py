@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uda_study.engine.edits import STUDY
+from uda_study.engine.factor_order import stored_spec
 from uda_study.engine.journal import JOURNAL, Event, Finished, Journal, Retried, Started
 from uda_study.engine.records import DATA
 from uda_study.study.cells import baseline_cells, baseline_trials, cells, num_trials
 from uda_study.study.hyper import load_method
 from uda_study.study.model import StudySpec
 from uda_study.study.retention import ranked
-from uda_study.study.source import read_study
 from uda_study.study.trial import Cell, Kind, TrialResult, TrialSpec
 
 _WORDS: Mapping[Kind, str] = {
@@ -84,7 +84,7 @@ def missing_in(study: Path) -> tuple[Missing, ...]:
     """Return what is not done of the study of this folder; nothing where the folder has none."""
     if not (study / STUDY).is_file():
         return ()
-    spec = read_study(study / STUDY).spec
+    spec = stored_spec(study)
     done = Done.of(Journal(study / JOURNAL).events())
     supported = _supported(study)
     searched = [cell for cell in cells(spec) if supported(cell)]

@@ -13,7 +13,7 @@ OPEN_SHARE = 2
 """How many times as many stay while a cell is searched.
 
 Ranks are averaged over validators, so a later trial may change the order of two earlier ones: with
-no more than the best few kept, 2 to 7 of 100 of those that are best in the end had been dropped
+no more than the best few kept, 1 to 7 of 100 of those that are best in the end had been dropped
 (simulated, four validators, 8 to 100 trials, three kept); with twice as many, none had.
 """
 
