@@ -14,7 +14,7 @@ from one_training import Figure, make_home
 from uda_study.engine import artifacts
 from uda_study.engine.journal import Finished, Journal, Started
 from uda_study.engine.lock import alone
-from uda_study.engine.room import bytes_of
+from uda_study.engine.disk_space import bytes_of
 from uda_study.study.trial import TrialResult
 from uda_study.testing.fakes import STUDY, write_tiny_study
 

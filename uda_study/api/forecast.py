@@ -10,7 +10,7 @@ import torch
 
 from uda_study.engine.footprint import sizes
 from uda_study.engine.job import Home
-from uda_study.engine.room import Room, room
+from uda_study.engine.disk_space import DiskSpace, disk_space
 from uda_study.engine.setup import Study
 from uda_study.study.plan import Plan, plan
 
@@ -30,13 +30,13 @@ def planned(study: Study, seconds_per_step: Mapping[str, float] | None = None) -
     return made
 
 
-def forecast(study: Study, home: Home, made: Plan | None = None) -> Room | None:
+def forecast(study: Study, home: Home, made: Plan | None = None) -> DiskSpace | None:
     """Return what the study takes of the home's disk; None for one without trainings.
 
     ``made`` is its plan, where that is known.
     """
     disk = (made or planned(study)).disk
-    return None if disk is None else room(disk, study, home)
+    return None if disk is None else disk_space(disk, study, home)
 
 
 def refuse_full(study: Study, home: Home) -> None:

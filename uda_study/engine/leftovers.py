@@ -16,7 +16,7 @@ from uda_study.engine.records import DATA
 from uda_study.engine.remaining import Done, missing_in
 from uda_study.engine.retention import MODEL, drop_model
 from uda_study.engine.retrain import ASIDE
-from uda_study.engine.room import bytes_of
+from uda_study.engine.disk_space import bytes_of
 from uda_study.study.cells import cells
 from uda_study.study.retention import beyond
 from uda_study.training.stage_cache import StageCache, stage_key

@@ -13,7 +13,7 @@ from uda_study.api.forecast import forecast, planned, refuse_full
 from uda_study.engine import artifacts
 from uda_study.engine.footprint import sizes
 from uda_study.engine.job import Home
-from uda_study.engine.room import MARGIN, bytes_of
+from uda_study.engine.disk_space import MARGIN, bytes_of
 from uda_study.engine.trial import run_trial
 from uda_study.errors import InputError
 from uda_study.training.checkpoint import CheckpointStore

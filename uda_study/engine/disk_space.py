@@ -19,7 +19,7 @@ MARGIN = 0.2
 
 
 @dataclass(frozen=True)
-class Room:
+class DiskSpace:
     """What a study takes at its peak, of which ``present`` is there already, and what is free.
 
     ``prepared`` is what its images take in the cache, beside the forecast. All in bytes.
@@ -66,11 +66,11 @@ class Room:
             )
 
 
-def room(disk: Disk, study: Study, home: Home) -> Room:
+def disk_space(disk: Disk, study: Study, home: Home) -> DiskSpace:
     """Return how the forecast of a study compares with the disk of its home."""
     cases = {c.folder: c for data in study.data.values() for c in data.prepared.values()}
     labels = {c.label_folder for c in cases.values() if c.label_folder is not None}
-    return Room(
+    return DiskSpace(
         disk,
         bytes_of(home.study(study.id)),
         sum(bytes_of(folder) for folder in (*cases, *labels)),
