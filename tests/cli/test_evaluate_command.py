@@ -41,6 +41,7 @@ def test_a_named_metric_is_added_to_the_runs_and_said_to_be_undefined_where_it_i
     again = call(*words, "--json")
     assert again.json == {
         "study": study, "trainings": 1, "evaluated": 0, "metrics": [], "undefined": {},
+        "without_model": [],
     }  # fmt: skip
 
 

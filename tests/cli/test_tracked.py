@@ -58,7 +58,7 @@ def tracked(home, tmp_path):
 def test_status_counts_trainings_by_how_they_ended(call, tracked):
     assert call("status", "--home", tracked).out == "tiny-1   1 diverged\n"
     assert call("status", "tin", "--json", "--home", tracked).json == [
-        {"study": "tiny-1", "trials": {"diverged": 1}, "faults": []}
+        {"study": "tiny-1", "trials": {"diverged": 1}, "faults": [], "missing": []}
     ]
 
 

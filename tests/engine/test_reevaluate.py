@@ -12,6 +12,8 @@ from uda_study.engine.job import Home, Job
 from uda_study.engine.journal import Finished, Journal, Started
 from uda_study.engine.lock import alone
 from uda_study.engine.reevaluate import Wanted, reevaluate
+from uda_study.engine.retention import drop_model
+from uda_study.engine.revisit import Revisit
 from uda_study.engine.trial import read_result, run_trial
 from uda_study.errors import InputError, StoreError
 from uda_study.study.trial import TrialResult, TrialSpec
@@ -236,3 +238,16 @@ def test_a_study_without_a_finished_training_has_nothing_to_measure(evaluate, ho
 def test_a_study_that_is_being_run_is_left_alone(evaluate, home, study):
     with alone(home.study(study.id)), pytest.raises(InputError, match="by another process"):
         evaluate()
+
+
+def test_a_training_whose_model_was_dropped_is_passed_over_and_named(study, home, specs):
+    drop(home, specs[1], "js_within")
+    drop_model(folder(home, specs[1]), home.mirror)
+    log = MemoryEvaluationLog()
+    told = []
+    done = list(reevaluate(study, home, log, Wanted(METRICS), lambda *a: told.append(a[2])))
+    assert [(one.measured, one.without_model) for one in done] == [((), ()), ((), ("js_within",))]
+    assert told == [specs[0]]
+    assert specs[1].key not in log.scores
+    with pytest.raises(InputError, match=f"uda-study retrain {study.id} {specs[1].key}"):
+        next(Revisit(study, home).segmented(specs[1].key, ["ct0"]))

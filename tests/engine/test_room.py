@@ -199,9 +199,9 @@ def test_a_failure_by_a_small_share_earns_another_try_and_one_by_a_whole_gpu_doe
 
 def test_gpu_time_is_that_of_the_share():
     book = room()
-    assert book.portion(Granted(0.125)) == 0.125
-    assert room(gpu=0.5).portion(Granted(0.5)) == 1.0
-    assert room(gpus=0).portion(Granted(0.0)) == 1.0
+    assert book.gpus_of(Granted(0.125)) == 0.125
+    assert room(gpus=2, num_workers=2).gpus_of(Granted(1.0)) == 2.0
+    assert room(gpus=0).gpus_of(Granted(0.0)) == 0.0
 
 
 def test_what_no_gpu_can_hold_is_refused_at_once():

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import pytest
 from simulation import STEPS, make_queue, scores_of
 
+from uda_study.engine.budget import Budget
 from uda_study.engine.journal import Journal
 from uda_study.engine.packing import Machine
 from uda_study.engine.room import Room
 from uda_study.engine.trial import write_result
 from uda_study.engine.tuning import Foreman, QueueSearcher
-from uda_study.study.model import BudgetSpec, ResourcesSpec
+from uda_study.study.model import ResourcesSpec
 from uda_study.study.trial import TrialResult, TrialSpec
 from uda_study.testing.fakes import MemoryRunLog
 
@@ -144,9 +145,13 @@ def test_what_a_small_share_did_not_hold_is_done_again_with_more(card):
 
 
 def test_the_budget_is_charged_for_the_share(card):
-    card.foreman.budget = card.foreman.budget.of(BudgetSpec(gpu_hours=1), 1.0)
+    now = [0.0]
+    card.foreman.budget = Budget(clock=lambda: now[0])
     card.fill()
-    card.end("0", **{"cost/seconds": 100.0})
+    now[0] = 100.0
+    card.end("0")
+    assert card.foreman.budget.used == 100
     card.fill()
-    card.end("1", **{"cost/seconds": 100.0})
-    assert card.foreman.budget.gpu_seconds == pytest.approx(3600 - 100 - 25)
+    now[0] = 200.0
+    card.end("1")
+    assert card.foreman.budget.used == 100 + 25

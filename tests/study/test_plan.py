@@ -7,6 +7,7 @@ from study_fakes import install_fakes, write_study
 from uda_study.errors import InputError
 from uda_study.study import duration
 from uda_study.study.cells import cells
+from uda_study.study.disk import FILES_BYTES, RUN_BYTES, Sizes
 from uda_study.study.model import StudySpec
 from uda_study.study.plan import plan
 from uda_study.study.source import read_study
@@ -63,10 +64,18 @@ def test_time_is_shared_by_the_cores(spec: StudySpec) -> None:
 
 
 def test_disk_is_forecast_from_the_sizes_of_checkpoints(spec: StudySpec) -> None:
-    size = {"dam": 10, "no_adaptation": 1, "target_supervised": 1}
-    made = plan(spec, cells(spec), None, 2, size)
-    # The models of all trainings, and the checkpoints of the two that run.
-    assert made.disk_bytes == (24 + 18) * 10 + 12 * 1 + 2 * 2 * 3 * 10
+    small = Sizes(1, 3, 1)
+    size = {"dam": Sizes(10, 20, 5), "no_adaptation": small, "target_supervised": small}
+    kept = spec.checkpoint.model_copy(update={"study_top_k": 1})
+    made = plan(spec.model_copy(update={"checkpoint": kept}), cells(spec), None, 2, size).disk
+    assert made is not None
+    # Of the two that run: two checkpoints that stay and one in the making, and a model each.
+    assert made.checkpoints == 2 * 3 * 20
+    # While a cell is searched two models of its four stay.
+    assert made.models == (6 * 2 + 18) * 10 + 12 * 1 + 2 * 10
+    assert made.files == (24 + 18 + 12) * (FILES_BYTES + RUN_BYTES)
+    assert 14 * 1 <= made.stages <= 14 * 5
+    assert plan(spec, cells(spec), None, 2, {"dam": small}).disk is None
 
 
 def test_notes_name_what_should_not_surprise(tmp_path: Path) -> None:

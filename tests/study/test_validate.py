@@ -195,6 +195,13 @@ def test_the_blind_score_needs_a_source_segmenter(tmp_path: Path) -> None:
     ]
 
 
+def test_gpu_hours_need_gpus(tmp_path: Path) -> None:
+    assert problems(tmp_path, "budget.gpu_hours=2", "resources.gpu=0") == [
+        "--set budget.gpu_hours: counts nothing, since resources.gpu is 0, got 2.0; "
+        "give budget.time, or resources.gpu"
+    ]
+
+
 def test_schedule_budget_and_seeds_are_checked(tmp_path: Path) -> None:
     assert problems(
         tmp_path,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from uda_study.engine.edits import refuse_edits
+from uda_study.engine.factor_order import in_order
 from uda_study.engine.job import Home
 from uda_study.engine.journal import JOURNAL, Journal
 from uda_study.engine.leak_checks import check_leaks
@@ -26,14 +27,15 @@ def read(file: Path, settings: Sequence[str] = (), *, smoke: bool = False) -> So
     return replace(sourced, spec=spec, resolved=spec.to_json())
 
 
-def begun(home: Path, text: str) -> SourcedStudy:
+def begun(home: Path, text: str, settings: Sequence[str] = ()) -> SourcedStudy:
     """Return the study of this home that ``text`` names or begins to name.
 
-    Raises `InputError` where its file was edited in what results depend on.
+    ``settings`` replace values of its file that no result depends on, such as its budget. Raises
+    `InputError` where its file was edited in what results depend on.
     """
     known = sorted(path.parent.name for path in home.glob("studies/*/study.yaml"))
     file = home / "studies" / find_study(text, known) / "study.yaml"
-    sourced = read(file)
+    sourced = in_order(read(file, settings), file.parent)
     refuse_edits(sourced, file.parent)
     return sourced
 

@@ -9,6 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from uda_study.api.beginning import checked, read
+from uda_study.api.forecast import refuse_full
 from uda_study.api.places import PathLike, home_folder, to_stderr
 from uda_study.api.studies import Study
 from uda_study.data.prune import in_use
@@ -60,8 +61,10 @@ def carry_out(
 ) -> tuple[Outcome, Leaderboard | None]:
     """Train what the study has not yet; a finished one's leaderboard is written into MLflow.
 
-    Returns how it ended and that leaderboard.
+    Returns how it ended and that leaderboard. Raises `InputError` for a study that does not fit the
+    disk.
     """
+    refuse_full(prepared, home)
     # Ray Tune prints a line of its own now and then; stdout is for results.
     with redirect_stdout(sys.stderr):
         outcome = run_study(prepared, home, MlflowRunLog(home.path), Options(watch=watch))

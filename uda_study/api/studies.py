@@ -11,11 +11,12 @@ import pandas as pd
 
 from uda_study.api.models import Model
 from uda_study.api.places import PathLike, home_folder, to_stderr
-from uda_study.errors import InputError, StoreError
+from uda_study.errors import InputError
 from uda_study.study.board import By, Leaderboard, Row
 from uda_study.study.board_frame import board_frame
 from uda_study.tracking.artifacts import MODEL
 from uda_study.tracking.boards import read_board
+from uda_study.tracking.dropped import no_model
 from uda_study.tracking.fetching import fetch
 from uda_study.tracking.promote import Promotion, Request, promote, representative
 from uda_study.tracking.query import cases_of, find_study, study_runs
@@ -76,7 +77,7 @@ class Study:
         place = Path(tempfile.mkdtemp(prefix="uda-study-"))
         package = fetch(client, run["run_id"], run["artifact_uri"], MODEL, place)
         if package is None:
-            raise StoreError(f"{key}: training {run['key']} has no model among its files")
+            raise no_model(client, run)
         return Model(package)
 
     def promote(

@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 from uda_study.data.prepare import PreparedCase
 from uda_study.data.windows import translate_volume
 from uda_study.engine.job import Home
+from uda_study.engine.retention import no_model
 from uda_study.engine.setup import Study
 from uda_study.errors import InputError
 from uda_study.method import Method, Restores, Translates
@@ -37,10 +38,10 @@ def measure(name: Instrument, study: Study, home: Home, runs: pd.DataFrame) -> p
     rows: list[tuple[object, ...]] = []
     columns = (runs[column] for column in ("key", "direction", "fold", "seed"))
     for key, direction, fold, seed in zip(*columns, strict=True):
-        package = home.study(study.id) / "trials" / str(key) / "model"
-        if not package.is_dir():
-            raise InputError.of(f"training {key}", "has no model", remedy="restore its folder")
-        method, _ = load_package(package)
+        folder = home.study(study.id) / "trials" / str(key)
+        if not (folder / "model").is_dir():
+            raise InputError([no_model(study.id, str(key), folder)])
+        method, _ = load_package(folder / "model")
         data = study.data[str(direction), int(fold)]
         for case in data.cases("target_test"):
             for metric, value in INSTRUMENTS[name](method, data, case, int(seed)):

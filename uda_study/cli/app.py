@@ -10,6 +10,7 @@ import typer
 import uda_study
 from uda_study.cli import (
     claims,
+    clean,
     compare,
     data,
     doctor,
@@ -21,6 +22,7 @@ from uda_study.cli import (
     predict,
     promote,
     report,
+    retrain,
     retry,
     run,
     status,
@@ -42,6 +44,7 @@ app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("resume")(run.resume)
 app.command("retry")(retry.retry)
+app.command("retrain")(retrain.retrain)
 app.command("evaluate")(evaluate.evaluate)
 app.command("status")(status.status)
 app.command("leaderboard")(leaderboard.leaderboard)
@@ -49,6 +52,7 @@ app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("promote")(promote.promote)
 app.command("predict")(predict.predict)
+app.command("clean")(clean.clean)
 app.command("ui")(ui.ui)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app)

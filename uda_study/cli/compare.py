@@ -138,6 +138,7 @@ def _overlays(screen: Screen, home: Path, pairing: Pairing) -> Overlays:
     if gone:
         reason = f"the models of {len(gone)} of {len(wanted)} trainings are not on this disk"
         screen.note(f"! no images on the page: {reason}, such as {gone[0]}")
+        screen.note("  uda-study retrain STUDY KEY trains one again")
         return Overlays(missing=f"{reason}.")
     try:
         with in_use(place.prepared):

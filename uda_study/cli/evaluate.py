@@ -83,6 +83,7 @@ def _tell(screen: Screen, study: str, done: Sequence[Evaluated], home: Path) -> 
 
     measured = [training for training in done if training.measured]
     undefined = Counter(name for training in done for name in training.undefined)
+    lacking = [training for training in done if training.without_model]
     if screen.as_json:
         screen.result(
             {
@@ -91,12 +92,19 @@ def _tell(screen: Screen, study: str, done: Sequence[Evaluated], home: Path) -> 
                 "evaluated": len(measured),
                 "metrics": sorted({name for each in measured for name in each.measured}),
                 "undefined": dict(sorted(undefined.items())),
+                "without_model": [training.spec.key for training in lacking],
             }
         )
         return
     for name, count in sorted(undefined.items()):
         reason = plugins.load("metrics", name, Metric).undefined
         screen.note(f"! {name} is undefined in {count} of {len(done)} trainings: {reason}")
+    if lacking:
+        screen.note(
+            f"! {len(lacking)} search trials lack {', '.join(lacking[0].without_model)}: their "
+            "models were dropped, as they are not among the best (checkpoint.study_top_k); "
+            f"uda-study retrain {study} {lacking[0].spec.key} trains one again"
+        )
     screen.note(f"study {study}: {len(measured)} of {len(done)} trainings evaluated")
     option = "" if home.absolute() == HOME.absolute() else f" --home {home}"
     screen.note(f"leaderboard: uda-study leaderboard {study}{option}")

@@ -25,6 +25,7 @@ def plan(
 ) -> None:
     """Show cells, trainings and splits of a study; images are read, nothing is trained."""
     from uda_study.api.beginning import checked, read
+    from uda_study.api.forecast import forecast
     from uda_study.cli.progress_view import counting
     from uda_study.engine.edits import nearest_study
     from uda_study.engine.job import Home
@@ -37,9 +38,18 @@ def plan(
         study = checked(sourced, place, count)
     if as_json:
         checks = [asdict(check) for check in study.checks]
-        screen.result({"study": study.id, **make_plan(study).to_json(), "checks": checks})
+        made = make_plan(study)
+        room = forecast(study, place, made)
+        screen.result(
+            {
+                "study": study.id,
+                **made.to_json(),
+                "room": None if room is None else room.to_json(),
+                "checks": checks,
+            }
+        )
         return
-    for line in opening(study):
+    for line in opening(study, place):
         screen.out.print(line, markup=False)
     if (near := nearest_study(sourced, place)) is not None:
         screen.out.print(differing(study.id, *near), markup=False)

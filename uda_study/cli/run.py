@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,7 @@ from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption, Set
 if TYPE_CHECKING:
     from uda_study.engine.edits import Change
     from uda_study.engine.job import Home
+    from uda_study.engine.remaining import Missing
     from uda_study.engine.run import Outcome
     from uda_study.engine.setup import Study
     from uda_study.study.board import Leaderboard
@@ -60,6 +61,7 @@ def resume(
             help="Search further: so many trials more in each cell, or in all.",
         ),
     ] = None,
+    settings: SetOption = [],  # noqa: B006 - typer reads the default, nothing writes to it
     home: HomeOption = HOME,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -68,7 +70,7 @@ def resume(
     from uda_study.api.beginning import begun
     from uda_study.engine.edits import extended
 
-    sourced = begun(home, study)
+    sourced = begun(home, study, settings)
     screen = Screen(quiet, as_json)
     if num_samples is not None:
         before = sourced.spec.search.num_samples
@@ -102,7 +104,7 @@ def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
 
     with counting(screen, "preparing images") as count:
         study = checked(sourced, home, count)
-    for line in opening(study):
+    for line in opening(study, home):
         screen.note(line)
     if (near := nearest_study(sourced, home)) is not None:
         screen.note(differing(study.id, *near))
@@ -123,6 +125,7 @@ def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
                 "tracking_uri": tracking_uri(home.path),
                 "trials": outcome.trials,
                 "seconds": round(outcome.seconds, 2),
+                "missing": [asdict(one) for one in outcome.missing],
             }
         )
     else:
@@ -142,16 +145,20 @@ def differing(study: str, other: str, found: Sequence[Change]) -> str:
     return f"{study} is a new study, it differs from {other} in {shown}{more}{hint}"
 
 
-def opening(study: Study) -> list[str]:
-    """Return what is said before the first training starts: checks and plan."""
+def opening(study: Study, home: Home) -> list[str]:
+    """Return what is said before the first training starts: checks, plan and disk."""
+    from uda_study.api.forecast import forecast
+
     splits = [data.split for data in study.data.values()]
     protocols = ", ".join(sorted({split.protocol for split in splits}))
     lines = [
         f"✓ study {study.id} valid   ✓ splits by subject, {protocols}, sha {splits[0].sha256[:4]}"
         f"   {_labels(study)}",
         *map(str, study.checks),
-        *make_plan(study).lines(),
+        *(made := make_plan(study)).lines(),
     ]
+    if (room := forecast(study, home, made)) is not None:
+        lines.append(str(room))
     lines += [f"! left out: {reason}" for reason in study.left_out]
     return lines + [f"! {warning}" for warning in study.warnings]
 
@@ -179,18 +186,17 @@ def _labels(study: Study) -> str:
 
 def make_plan(study: Study) -> Plan:
     """Return the study's plan, with times found by a step of each method."""
+    from uda_study.api.forecast import planned
     from uda_study.engine.timing import measure
-    from uda_study.study.plan import plan
-    from uda_study.training import accelerator
 
     task = next(iter(study.data.values())).task
-    costs = measure(study.first_trials, task)
-    cores = os.cpu_count() or 1
-    trained = {cell.method for cell in study.baseline_cells}
-    kept = tuple(name for name in study.spec.baselines if name in trained)
-    spec = study.spec.model_copy(update={"baselines": kept})
-    gpus = accelerator.count()
-    return plan(spec, study.cells, costs.seconds, cores, costs.model_bytes, gpus)
+    return planned(study, measure(study.first_trials, task))
+
+
+def tell_missing(screen: Screen, missing: Sequence[Missing]) -> None:
+    """Say which trainings are not done, by cell."""
+    for one in missing:
+        screen.note(f"  {one}")
 
 
 def _tell(outcome: Outcome, board: Leaderboard | None, screen: Screen, home: Path) -> None:
@@ -213,6 +219,9 @@ def _tell(outcome: Outcome, board: Leaderboard | None, screen: Screen, home: Pat
             f'promote:     uda-study promote {outcome.study} --cell "CELL" --to NAME{option}'
         )
     else:
+        tell_missing(screen, outcome.missing)
         screen.note(f"go on: uda-study resume {outcome.study}{option}")
+        if outcome.status == "budget":
+            screen.note("with more: add --set budget.time=... or --set budget.gpu_hours=...")
         if outcome.status == "failed":
             screen.note(f"or, to see what failed: uda-study retry {outcome.study}{option}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from uda_study.cli.console import Screen
 from uda_study.cli.options import HOME, HomeOption, JsonOption
 
 if TYPE_CHECKING:
+    from uda_study.engine.remaining import Missing
     from uda_study.engine.retry import Faulty
 
 
@@ -33,10 +35,16 @@ def status(
         counts[name] = {str(key): int(count) for key, count in column.value_counts().items()}
     screen = Screen(as_json=as_json)
     faults = {name: _faults(home, name) for name in wanted}
+    missing = {name: _missing(home, name) for name in wanted}
     if as_json:
         screen.result(
             [
-                {"study": name, "trials": found, "faults": [_plain(one) for one in faults[name]]}
+                {
+                    "study": name,
+                    "trials": found,
+                    "faults": [_plain(one) for one in faults[name]],
+                    "missing": [asdict(one) for one in missing[name]],
+                }
                 for name, found in counts.items()
             ]
         )
@@ -44,7 +52,7 @@ def status(
     for name, found in counts.items():
         shown = "  ".join(f"{count} {key}" for key, count in sorted(found.items()))
         screen.out.print(f"{name}   {shown or 'nothing yet'}", markup=False)
-        for one in faults[name]:
+        for one in (*faults[name], *missing[name]):
             screen.out.print(f"  {one}", markup=False)
 
 
@@ -55,6 +63,13 @@ def _faults(home: Path, study: str) -> tuple[Faulty, ...]:
 
     folder = Home(home.absolute()).study(study)
     return faulty(Journal(folder / JOURNAL).events(), folder)
+
+
+def _missing(home: Path, study: str) -> tuple[Missing, ...]:
+    from uda_study.engine.job import Home
+    from uda_study.engine.remaining import missing_in
+
+    return missing_in(Home(home.absolute()).study(study))
 
 
 def _plain(one: Faulty) -> dict[str, str | int]:

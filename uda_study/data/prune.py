@@ -76,7 +76,7 @@ def remove(cache: Path, pruning: Pruning) -> None:
     """Remove what is to go; `InputError` while a study uses the cache, `StoreError` of the disk."""
     if not pruning.freed:
         return
-    with _lock(cache, fcntl.LOCK_EX | fcntl.LOCK_NB):
+    with unused(cache):
         try:
             for entry in pruning.freed:
                 # Out of sight first: what is found under its name is whole.
@@ -92,6 +92,13 @@ def remove(cache: Path, pruning: Pruning) -> None:
 def in_use(cache: Path) -> Iterator[None]:
     """Keep entries from being removed while a study reads them; several studies may."""
     with _lock(cache, fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def unused(cache: Path) -> Iterator[None]:
+    """Keep studies from beginning to read; `InputError` while one does."""
+    with _lock(cache, fcntl.LOCK_EX | fcntl.LOCK_NB):
         yield
 
 

@@ -2,40 +2,82 @@
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from uda_study.files import write_whole
 from uda_study.study.duration import seconds as parse_duration
 from uda_study.study.model import BudgetSpec
 
+USAGE = "usage.json"
 _HOUR = 3600.0
 
 
 @dataclass
 class Budget:
-    """Limits on the wall time of this run and on its GPU hours; None where there is none.
+    """Limits on the wall time of this run and on the study's GPU hours; None where there is none.
 
-    GPU time is charged when a training ends, from the seconds that it took.
+    GPU time runs from when a training is handed out until it ends, for as many GPUs as it has. What
+    was used is written to ``usage`` at every report, so that it counts in later runs; a crash
+    forgets at most what came after a training's last report.
     """
 
     deadline: float | None = None
     gpu_seconds: float | None = None
-    gpus_per_training: float = 0.0
+    usage: Path | None = None
+    used: float = 0.0
+    clock: Callable[[], float] = time.monotonic
+    _since: dict[str, float] = field(default_factory=dict)
+    _gpus: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, spec: BudgetSpec, gpus_per_training: float) -> Budget:
-        """Start the clock of the study's limits."""
+    def of(cls, spec: BudgetSpec, usage: Path, before: float = 0.0) -> Budget:
+        """Start the clock of the study's limits.
+
+        ``before`` is the GPU time in seconds of earlier runs, for where ``usage`` does not tell it.
+        """
         deadline = None if spec.time is None else time.monotonic() + parse_duration(spec.time)
         gpu_seconds = None if spec.gpu_hours is None else spec.gpu_hours * _HOUR
-        return cls(deadline, gpu_seconds, gpus_per_training)
+        used = used_gpu_seconds(usage)
+        return cls(deadline, gpu_seconds, usage, before if used is None else used)
 
-    def charge(self, seconds: float) -> None:
-        """Take the GPU time of a training that took so many seconds."""
-        if self.gpu_seconds is not None:
-            self.gpu_seconds -= seconds * self.gpus_per_training
+    def begin(self, key: str, gpus: float) -> None:
+        """Start charging a training for so many GPUs."""
+        self._since[key], self._gpus[key] = self.clock(), gpus
+
+    def charge(self, key: str) -> None:
+        """Take the time of a training since it was charged last."""
+        if key in self._since:
+            now = self.clock()
+            self.used += (now - self._since[key]) * self._gpus[key]
+            self._since[key] = now
+            if self.usage is not None and self._gpus[key]:
+                write_whole(self.usage, json.dumps({"gpu_seconds": round(self.used, 3)}) + "\n")
+
+    def end(self, key: str) -> None:
+        """Take what is left of a training's time, and charge it no longer."""
+        self.charge(key)
+        self._since.pop(key, None)
+        self._gpus.pop(key, None)
 
     @property
     def spent(self) -> bool:
-        """Whether one of the limits is reached."""
-        late = self.deadline is not None and time.monotonic() > self.deadline
-        return late or (self.gpu_seconds is not None and self.gpu_seconds <= 0)
+        """Whether one of the limits is reached; what runs counts up to this moment."""
+        now = self.clock()
+        if self.deadline is not None and now > self.deadline:
+            return True
+        if self.gpu_seconds is None:
+            return False
+        running = sum((now - since) * self._gpus[key] for key, since in self._since.items())
+        return self.used + running >= self.gpu_seconds
+
+
+def used_gpu_seconds(usage: Path) -> float | None:
+    """Return the GPU time that the runs of a study have used so far, None where it is not known."""
+    try:
+        return float(json.loads(usage.read_text(encoding="utf-8"))["gpu_seconds"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

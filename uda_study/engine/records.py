@@ -48,7 +48,10 @@ def write_study_files(
     else:
         _refuse_other_images(folder, _data(data))
     resolved_text = io.StringIO()
-    YAML(typ="safe", pure=True).dump(shown, resolved_text)
+    yaml: Any = YAML(typ="safe", pure=True)
+    # The names of cells, and what a search draws, go by the order of factors and parameters.
+    yaml.sort_base_mapping_type_on_output = False
+    yaml.dump(shown, resolved_text)
     write_whole(folder / STUDY, resolved_text.getvalue())
     if checks:
         _write(folder / CHECKS, checks_to_json(checks))

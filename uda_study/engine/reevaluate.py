@@ -16,6 +16,7 @@ from uda_study.engine.artifacts import CASES, mean_scores
 from uda_study.engine.job import Home, Job
 from uda_study.engine.journal import JOURNAL, Finished, Journal, Started
 from uda_study.engine.lock import alone
+from uda_study.engine.retention import was_dropped
 from uda_study.engine.setup import Study
 from uda_study.engine.trial import read_result, write_result
 from uda_study.errors import InputError, Problem, StoreError
@@ -50,11 +51,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A training, what was measured on it just now, and what of that came out as NaN."""
+    """A training, what was measured on it just now, and what of that came out as NaN.
+
+    ``without_model`` is what it lacks still, since its model was dropped.
+    """
 
     spec: TrialSpec
     measured: tuple[str, ...]
     undefined: tuple[str, ...] = ()
+    without_model: tuple[str, ...] = ()
 
 
 def reevaluate(
@@ -69,8 +74,8 @@ def reevaluate(
     The values of a training appear in its per-case table together, or not at all; the log is told
     of all of its scores, so that what an interruption kept from it arrives the next time. ``tell``
     gets the training's number from 1, how many there are, its spec, and what is measured now.
-    Raises `InputError` where models are missing or images have changed, `StoreError` for a model
-    that does not compute what it did.
+    A training whose model was dropped is passed over. Raises `InputError` where models are missing
+    or images have changed, `StoreError` for a model that does not compute what it did.
     """
     job = Job(home, study.id, study.spec, study.preprocessing, study.data)
     with alone(job.folder):
@@ -80,6 +85,9 @@ def reevaluate(
             folder = job.trial_folder(spec.key)
             table = _read(folder / CASES)
             todo = _lacking(spec, table, wanted)
+            if todo and was_dropped(folder):
+                yield Evaluated(spec, (), without_model=tuple(todo))
+                continue
             tell(number, len(trainings), spec, todo)
             undefined: tuple[str, ...] = ()
             if todo:
@@ -110,7 +118,12 @@ def _finished(job: Job) -> list[tuple[TrialSpec, TrialResult]]:
             specs[event.spec.key] = event.spec
         elif isinstance(event, Finished) and event.result.status == "complete":
             found[event.result.key] = specs[event.result.key], event.result
-    missing = [key for key in found if not (job.trial_folder(key) / "model").is_dir()]
+    folders = {key: job.trial_folder(key) for key in found}
+    missing = [
+        key
+        for key, folder in folders.items()
+        if not (folder / "model").is_dir() and not was_dropped(folder)
+    ]
     if missing:
         raise InputError(
             Problem(f"training {key}", "its model is gone", None, "restore its folder")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from uda_study.data.grid import resample_to_native
 from uda_study.engine.job import Home, Job
 from uda_study.engine.journal import JOURNAL, Journal, Started
+from uda_study.engine.retention import no_model
 from uda_study.engine.setup import Study, prepare_study
 from uda_study.errors import InputError
 from uda_study.study.find import find_study
@@ -69,10 +70,10 @@ class Revisit:
 
     def segmented(self, key: str, cases: Sequence[str]) -> Iterator[Segmented]:
         """Yield the named test cases, in their order, as the training's model segments them."""
-        folder = self.job.trial_folder(key) / "model"
-        if key not in self._specs or not folder.is_dir():
-            raise InputError.of(f"training {key}", "has no model", remedy="restore its folder")
-        method, _ = load_package(folder)
+        folder = self.job.trial_folder(key)
+        if key not in self._specs or not (folder / "model").is_dir():
+            raise InputError([no_model(self.study.id, key, folder)])
+        method, _ = load_package(folder / "model")
         spec = self._specs[key]
         data = self.job.data[spec.direction, spec.fold]
         roles: dict[Any, tuple[str, ...]] = {**data.split.roles, "target_test": tuple(cases)}

@@ -160,9 +160,9 @@ class Room:
         lacked = result.status == "failed" and bool(result.scores.get("cost/out_of_memory"))
         return lacked and self.flexible and self.known.share(spec) > given.gpu
 
-    def portion(self, given: Granted) -> float:
-        """Return what was given of what a training usually takes of the GPUs."""
-        return given.gpu / self._usual if self._usual else 1.0
+    def gpus_of(self, given: Granted) -> float:
+        """Return how many GPUs a training has with what it was given, all its processes counted."""
+        return given.gpu * self._processes
 
     def _find(self, gpu: float) -> list[tuple[int, float]] | None:
         """Return GPUs that have room for every process, or None."""

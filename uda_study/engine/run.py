@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from ray.tune.execution.placement_groups import resource_dict_to_pg_factory
 
 from uda_study import plugins
 from uda_study.engine import cluster, records
-from uda_study.engine.budget import Budget
+from uda_study.engine.budget import USAGE, Budget
 from uda_study.engine.crew import MAX_LOSSES
 from uda_study.engine.job import Home, Job
 from uda_study.engine.journal import JOURNAL, Journal
@@ -24,6 +24,8 @@ from uda_study.engine.leak_checks import check_leaks
 from uda_study.engine.lock import alone
 from uda_study.engine.packing import pack
 from uda_study.engine.progress import Progress, ProgressMeter
+from uda_study.engine.remaining import Done, Missing, missing
+from uda_study.engine.retention import drop_models, tell_dropped
 from uda_study.engine.room import Room
 from uda_study.engine.setup import Study, build_queue
 from uda_study.engine.tuning import Foreman, HaltStopper, QueueScheduler, QueueSearcher
@@ -40,7 +42,8 @@ STATUSES = ("complete", "pruned", "failed", "diverged")
 class Outcome:
     """How a run of a study ended; ``trials`` counts by status, those of earlier runs included.
 
-    ``superseded`` counts confirmations of settings that a longer search no longer chose.
+    ``superseded`` counts confirmations of settings that a longer search no longer chose, and
+    ``missing`` names what is not done.
     """
 
     study: str
@@ -49,6 +52,7 @@ class Outcome:
     seconds: float
     failures: tuple[TrialResult, ...] = ()
     superseded: int = 0
+    missing: tuple[Missing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,14 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
             spec = queue.specs[key]
             log.trial_started(spec, _params_of(spec))
             log.trial_finished(spec, result, job.trial_folder(key))
+            tell_dropped(log, spec, job.trial_folder(key))
+        for cell in queue.cells:
+            drop_models(job, queue, log, cell)
         status: StudyStatus = "failed"
         try:
             if not queue.done:
                 _tune(foreman, options)
-            status = foreman.halt or "complete"
+            status = "complete" if queue.done else foreman.halt or "complete"
         finally:
             log.close(status)
     counts = dict.fromkeys(STATUSES, 0)
@@ -112,6 +119,7 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
         time.monotonic() - started,
         tuple(foreman.failures),
         len(queue.superseded()),
+        missing(study.spec, study.cells, study.baseline_cells, Done(queue.specs, queue.results)),
     )
 
 
@@ -120,7 +128,8 @@ def _tune(foreman: Foreman, options: Options) -> None:
     with cluster.connect(options.address, options.cpus) as machine, _signals(foreman):
         wanted = spec.search.max_concurrent_trials
         packing = pack(spec.resources, machine, None if wanted == "auto" else wanted)
-        foreman.budget = Budget.of(spec.budget, packing.gpus_per_training)
+        usage, before = foreman.job.folder / USAGE, _seconds(foreman.queue.results)
+        foreman.budget = Budget.of(spec.budget, usage, before * packing.gpus_per_training)
         room = Room(spec.resources, machine, None if wanted == "auto" else wanted, _params_of)
         foreman.room = room
         for key, result in foreman.queue.results.items():
@@ -151,6 +160,11 @@ def _tune(foreman: Foreman, options: Options) -> None:
         tuner.fit()
     # What Tune wrote is not what a study resumes from.
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _seconds(results: Mapping[str, TrialResult]) -> float:
+    """Return the seconds that the finished trainings took."""
+    return sum(result.scores.get("cost/seconds", 0.0) for result in results.values())
 
 
 def _params_of(spec: TrialSpec) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,36 +20,26 @@ SHARED = "segmenter"
 _WARM_UP = "critic.warm_up"
 
 
-@dataclass(frozen=True)
-class Costs:
-    """Seconds per step by method and of a shared stage, and the bytes of each method's model."""
-
-    seconds: dict[str, float]
-    model_bytes: dict[str, int]
-
-
-def measure(trials: Sequence[TrialSpec], task: Task) -> Costs:
-    """Return what the methods cost on one thread of the CPU.
+def measure(trials: Sequence[TrialSpec], task: Task) -> dict[str, float]:
+    """Return the seconds per step on one thread of the CPU, by method and of a shared stage.
 
     Each method does one step on noise to warm up and one that is timed, as in its first trial.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     found: dict[str, float] = {}
-    sizes: dict[str, int] = {}
     try:
         for trial in {trial.method: trial for trial in reversed(trials)}.values():
             plugin = plugins.load("methods", trial.method, Method)
             names = {_WARM_UP: 0} if _WARM_UP in hyper_names(plugin) else {}
             method: Method[Any] = plugin(resolve_hyper(plugin, {**trial.params, **names}), task)
-            sizes[trial.method] = sum(t.nbytes for t in method.state_dict().values())
             for stage in method.stages():
                 name = trial.method if stage.shared is None else SHARED
                 if name not in found:
                     found[name] = _time(stage, task)
     finally:
         torch.set_num_threads(threads)
-    return Costs(found, sizes)
+    return found
 
 
 def _time(stage: Stage, task: Task) -> float:

@@ -15,6 +15,7 @@ from uda_study.engine.job import Job
 from uda_study.engine.journal import Failed, Finished, Journal, Reported, Started
 from uda_study.engine.packing import share_of
 from uda_study.engine.queue import WorkQueue
+from uda_study.engine.retention import drop_models
 from uda_study.engine.room import Granted, Room
 from uda_study.engine.trial import read_result
 from uda_study.study.runlog import RunLog, StudyStatus
@@ -67,6 +68,7 @@ class Foreman:
         if spec is not None and granted is not None:
             self.granted[trial_id] = granted
             self.specs[trial_id] = spec
+            self.budget.begin(spec.key, self.room.gpus_of(granted))
             self.journal.write(Started(spec))
             self.log.trial_started(spec, self.params_of(spec))
             self.watch()
@@ -83,11 +85,14 @@ class Foreman:
         if stops:
             self.stopped.add(spec.key)
         self.watch()
-        return stops
+        self.budget.charge(spec.key)
+        # What it has learned is in its checkpoint now: out of budget, this is the moment to end.
+        return stops or self.halted()
 
     def finish(self, trial_id: str, lost: bool) -> None:
         """Take in the end of a training; ``lost`` when its process died once too often."""
         spec = self.specs.pop(trial_id)
+        self.budget.end(spec.key)
         given = self.room.give_back(spec)
         del self.granted[trial_id]
         folder = self.job.trial_folder(spec.key)
@@ -103,7 +108,6 @@ class Foreman:
             reason = "its process died too often" if lost else "it ended without a result"
             result = TrialResult(spec.key, "failed", step, {}, reason)
         self.log.trial_finished(spec, result, folder)
-        self.budget.charge(result.scores.get("cost/seconds", 0.0) * self.room.portion(given))
         self.room.learn(spec, result.scores)
         if self.room.deserves_more(spec, result, given):
             self.waiting.insert(0, spec)
@@ -116,6 +120,7 @@ class Foreman:
         else:
             self.journal.write(Finished(result))
             self.queue.finished(result)
+            drop_models(self.job, self.queue, self.log, spec.cell)
         self.watch()
 
 
@@ -186,5 +191,6 @@ class HaltStopper(Stopper):
         return False
 
     def stop_all(self) -> bool:
-        """Return whether the study is to halt."""
-        return self.foreman.halted()
+        """Return whether the study is to halt now; out of budget, what runs goes on to a report."""
+        foreman = self.foreman
+        return foreman.halted() and not (foreman.halt == "budget" and foreman.specs)

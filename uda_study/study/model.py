@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     JsonValue,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     ValidationInfo,
@@ -145,9 +146,15 @@ class BudgetSpec(_Model):
 
 
 class CheckpointSpec(_Model):
-    """How many checkpoints of a running training stay on disk; a finished one keeps its model."""
+    """What stays on disk: checkpoints of a running training, models of the best trials of a cell.
+
+    Confirmations and baselines keep their models. ``disk_check: false`` starts a study that, by its
+    forecast, does not fit the disk.
+    """
 
     num_to_keep: int = Field(2, ge=2)
+    study_top_k: NonNegativeInt | None = 3
+    disk_check: bool = True
 
 
 class EvaluationSpec(_Model):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from uda_study.data.limits import show_bytes
 from uda_study.study.cells import (
     baseline_cells,
     baseline_trials,
@@ -13,6 +15,7 @@ from uda_study.study.cells import (
     search_trial,
     study_id,
 )
+from uda_study.study.disk import Disk, Sizes, disk
 from uda_study.study.duration import readable, seconds
 from uda_study.study.hyper import flatten_hyper, load_method, resolve_hyper, spelled
 from uda_study.study.model import SchedulerSpec, StudySpec
@@ -23,9 +26,6 @@ from uda_study.types import JSON
 
 _SHARED_LENGTH = "segmenter.steps"
 _OWN_LENGTHS = ("steps", "critic.warm_up")
-_MEGABYTE = 1e6
-# A checkpoint holds two moments of an optimiser beside each weight, at most.
-_CHECKPOINT_SHARE = 3
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Plan:
 
     ``shared_stages`` counts the segmenters that trainings start from or are; ``steps`` is the total
     over all trainings with early stopping as expected; ``seconds`` is wall time on the given
-    cores and GPUs; ``disk_bytes`` what models and checkpoints take at most.
+    cores and GPUs; ``disk`` what is on disk at the peak.
     """
 
     cells: int
@@ -45,7 +45,7 @@ class Plan:
     parallel: int
     steps: int
     seconds: float | None
-    disk_bytes: int | None
+    disk: Disk | None
     notes: tuple[str, ...]
 
     def lines(self) -> tuple[str, ...]:
@@ -56,17 +56,14 @@ class Plan:
             f" {self.shared_stages} segmenters"
         )
         time = "time unknown" if self.seconds is None else f"about {readable(self.seconds)}"
-        disk = (
-            "disk unknown"
-            if self.disk_bytes is None
-            else f"{self.disk_bytes / _MEGABYTE:.0f} MB of models"
-        )
+        disk = "disk unknown" if self.disk is None else show_bytes(self.disk.total)
         cost = f"      {self.steps} steps, {self.parallel} trainings at once, {time}, {disk}"
         return (trained, cost, *(f"note  {note}" for note in self.notes))
 
     def to_json(self) -> dict[str, JSON]:
         """Return plain values."""
-        return {**asdict(self), "notes": list(self.notes)}
+        total = None if self.disk is None else self.disk.total
+        return {**asdict(self), "disk_bytes": total, "notes": list(self.notes)}
 
 
 @dataclass(frozen=True)
@@ -84,40 +81,46 @@ def plan(
     cells: Sequence[Cell],
     seconds_per_step: Mapping[str, float] | None = None,
     cores: int = 1,
-    model_bytes: Mapping[str, int] | None = None,
+    sizes: Mapping[str, Sizes] | None = None,
     gpus: int = 0,
 ) -> Plan:
     """Return the plan of a validated study.
 
     ``seconds_per_step`` is keyed by method, and by ``segmenter`` for the source segmenter's
-    training; ``model_bytes`` by method.
+    training; ``sizes`` by method.
     """
     study = study_id(spec.to_json())
-    searches: list[TrialSpec] = []
+    searches: dict[str, list[TrialSpec]] = {}
     confirmations: list[TrialSpec] = []
     for cell in cells:
         first = space_of(spec, cell)[1][0]
         trials = [search_trial(spec, study, cell, n, first) for n in range(num_trials(spec, cell))]
-        searches += trials
+        searches[cell.key] = trials
         chosen = trials[: spec.confirm.top_k] or [search_trial(spec, study, cell, 0, first)]
         confirmations += confirm_trials(spec, study, cell, chosen)
     baselines = [t for cell in baseline_cells(spec) for t in baseline_trials(spec, cell, study)]
-    trainings = [_training(spec, trial) for trial in (*searches, *confirmations, *baselines)]
+    searched = [trial for trials in searches.values() for trial in trials]
+    trainings = [_training(spec, trial) for trial in (*searched, *confirmations, *baselines)]
     shared = {training.shared: training for training in trainings if training.shared}
     parallel = _parallel(spec, cores, gpus)
     by_cost = _steps_by_cost(trainings, list(shared.values()))
     time = _time(by_cost, seconds_per_step or {}, parallel)
     return Plan(
         cells=len(cells),
-        search_trials=len(searches),
+        search_trials=len(searched),
         confirmations=len(confirmations),
         baselines=len(baselines),
         shared_stages=len(shared),
         parallel=parallel,
         steps=round(sum(by_cost.values())),
         seconds=time,
-        disk_bytes=_disk(
-            spec, [*searches, *confirmations, *baselines], model_bytes or {}, parallel
+        disk=disk(
+            spec.checkpoint,
+            searches,
+            [*confirmations, *baselines],
+            Counter(training.method for training in shared.values()),
+            sizes or {},
+            parallel,
         ),
         notes=tuple(_notes(spec, cells, time)),
     )
@@ -187,18 +190,6 @@ def _time(
     if not set(steps) <= set(seconds_per_step):
         return None
     return sum(count * seconds_per_step[kind] for kind, count in steps.items()) / parallel
-
-
-def _disk(
-    spec: StudySpec, kept: Sequence[TrialSpec], model_bytes: Mapping[str, int], parallel: int
-) -> int | None:
-    """Return the most that is stored: every training's model, and checkpoints while it runs."""
-    methods = {trial.method for trial in kept}
-    if not methods or not methods <= set(model_bytes):
-        return None
-    running = spec.checkpoint.num_to_keep * parallel * _CHECKPOINT_SHARE
-    largest = max(model_bytes[method] for method in methods)
-    return sum(model_bytes[trial.method] for trial in kept) + running * largest
 
 
 def _notes(spec: StudySpec, cells: Sequence[Cell], time: float | None) -> Iterator[str]:

@@ -32,5 +32,8 @@ class RunLog(Protocol):
     def trial_finished(self, spec: TrialSpec, result: TrialResult, folder: Path) -> None:
         """Note the end of a training whose artifacts lie in ``folder``."""
 
+    def model_dropped(self, spec: TrialSpec, folder: Path) -> None:
+        """Note that the model of a finished training is kept no longer; its scores are."""
+
     def close(self, status: StudyStatus) -> None:
         """Write what is left; runs that did not finish are marked killed."""

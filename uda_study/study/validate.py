@@ -250,3 +250,7 @@ def _check_schedule(spec: StudySpec) -> Iterator[Finding]:
         except InputError as error:
             problem = error.problems[0]
             yield Finding(("budget", "time"), problem.rule, problem.value)
+    if spec.budget.gpu_hours is not None and spec.resources.gpu == 0:
+        rule = "counts nothing, since resources.gpu is 0"
+        remedy = "give budget.time, or resources.gpu"
+        yield Finding(("budget", "gpu_hours"), rule, shown(spec.budget.gpu_hours), remedy)

@@ -48,6 +48,7 @@ class MemoryRunLog:
     started: dict[str, TrialSpec] = field(default_factory=dict)
     reports: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
     finished: dict[str, TrialResult] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
     closed: list[StudyStatus] = field(default_factory=list)
 
     def open(
@@ -70,6 +71,11 @@ class MemoryRunLog:
         """Note the result."""
         del folder
         self.finished[spec.key] = result
+
+    def model_dropped(self, spec: TrialSpec, folder: Path) -> None:
+        """Note the training."""
+        del folder
+        self.dropped.append(spec.key)
 
     def close(self, status: StudyStatus) -> None:
         """Note how it ended."""

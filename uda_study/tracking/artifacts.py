@@ -7,9 +7,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from uda_study.tracking._mlflow import MlflowClient, Run
-from uda_study.tracking.names import redact
+from uda_study.tracking.names import DROPPED, clip, redact
 from uda_study.tracking.place import local_folder
 
 MODEL = "model"
@@ -27,10 +28,34 @@ def attach(client: MlflowClient, run: Run, folder: Path) -> None:
     for name in _files(folder):
         source = folder / name
         text = source.suffix in _TEXTS and name.parts[0] != MODEL
-        if store is not None:
-            _place(source, store / name, redacted=text)
-        else:
-            _upload(client, run.info.run_id, source, name, redacted=text)
+        try:
+            if store is not None:
+                _place(source, store / name, redacted=text)
+            else:
+                _upload(client, run.info.run_id, source, name, redacted=text)
+        except OSError:
+            # A model may be dropped while it is attached; the event that says so comes next.
+            if name.parts[0] != MODEL or source.exists():
+                raise
+
+
+def drop_model(client: MlflowClient, run: Run) -> str:
+    """Remove the model from the run's artifacts; return `names.DROPPED`, or why it is still there.
+
+    A store that gives nothing up is no reason to stop writing to it.
+    """
+    store = local_folder(run.info.artifact_uri)
+    if store is not None:
+        shutil.rmtree(store / MODEL, ignore_errors=True)
+        return DROPPED
+    try:
+        # MLflow's client deletes no artifacts itself; of its repositories some do nothing at all.
+        repository: Any = client._tracking_client._get_artifact_repo(run.info.run_id)
+        repository.delete_artifacts(MODEL)
+        left = client.list_artifacts(run.info.run_id, MODEL)
+    except Exception as error:
+        return clip(redact(f"not dropped: {type(error).__name__}: {error}"))
+    return "not dropped: the store deletes nothing" if left else DROPPED
 
 
 def attach_files(client: MlflowClient, run: Run, files: list[Path]) -> None:

@@ -20,7 +20,7 @@ class Event:
     that were not.
     """
 
-    kind: Literal["started", "reported", "finished"]
+    kind: Literal["started", "reported", "finished", "dropped"]
     spec: TrialSpec
     time: int
     step: int = 0

@@ -94,6 +94,10 @@ class MlflowRunLog:
             )
         )  # fmt: skip
 
+    def model_dropped(self, spec: TrialSpec, folder: Path) -> None:
+        """Note that the model of a finished training is kept no longer; its scores are."""
+        self._put(Event("dropped", spec, _now(), folder=os.path.relpath(folder, self._folder)))
+
     def close(self, status: StudyStatus) -> None:
         """Write what is left; runs that did not finish are marked killed."""
         if self._writer is None or self._runs is None:

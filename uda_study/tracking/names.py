@@ -11,6 +11,7 @@ from uda_study.types import JSON
 
 STUDY, CELL, KEY, KIND = "uda.study", "uda.cell", "uda.key", "uda.kind"
 STATUS, MESSAGE, NONFINITE, FILES = "uda.status", "uda.message", "uda.nonfinite", "uda.files"
+MODEL, DROPPED = "uda.model", "dropped"
 PARENT = "mlflow.parentRunId"
 CELL_KIND = "cell"
 RUN_STATUS = {"complete": "FINISHED", "pruned": "FINISHED"}

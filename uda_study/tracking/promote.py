@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from uda_study.errors import InputError, StoreError
+from uda_study.errors import InputError
 from uda_study.study.leaderboard import scored_runs
 from uda_study.study.selection import ranking_by
 from uda_study.tracking import gates
 from uda_study.tracking._mlflow import MlflowClient, MlflowException, ModelVersion
 from uda_study.tracking.artifacts import MODEL
 from uda_study.tracking.card import model_card
+from uda_study.tracking.dropped import no_model
 from uda_study.tracking.fetching import fetch
 from uda_study.tracking.gates import Gate, standing
 from uda_study.tracking.names import clip, redact
@@ -84,7 +85,7 @@ def promote(
     with tempfile.TemporaryDirectory() as scratch:
         package = fetch(client, run["run_id"], run["artifact_uri"], MODEL, Path(scratch))
         if package is None:
-            raise StoreError(f"{request.cell}: training {run['key']} has no model among its files")
+            raise no_model(client, run)
         digest, config = verify_package(package), read_config(package)
         champion = _holder(client, request.name, request.alias)
         found = (

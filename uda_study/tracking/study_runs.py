@@ -21,7 +21,7 @@ from uda_study.tracking._mlflow import (
     Run,
     RunTag,
 )
-from uda_study.tracking.artifacts import attach, attach_files
+from uda_study.tracking.artifacts import attach, attach_files, drop_model
 from uda_study.tracking.events import Event
 from uda_study.tracking.place import local_folder
 
@@ -93,6 +93,8 @@ class StudyRuns:
                 self._report(waiting.pop(event.spec.key, []))
                 if event.kind == "started":
                     self._start(event)
+                elif event.kind == "dropped":
+                    self._drop(event)
                 else:
                     self._finish(event)
             for reports in waiting.values():
@@ -214,6 +216,11 @@ class StudyRuns:
                 _drop_error(known.run)
         # Last, so that a run that says it has ended has all its files.
         self._end(known, names.RUN_STATUS.get(str(status), "FAILED"), event.time)
+
+    def _drop(self, event: Event) -> None:
+        known = self._trial(event)
+        if known.run.data.tags.get(names.MODEL) != names.DROPPED:
+            self._log(known.id, tags={names.MODEL: drop_model(self._client, known.run)})
 
     def _end(self, known: _Known, state: str, time: int | None) -> None:
         self._client.set_terminated(known.id, state, time)
