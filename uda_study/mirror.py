@@ -117,6 +117,15 @@ class Mirror:
         """Return the content of a single file at the address; None without one."""
         return None if self.address is None else Remote(self.address).read(self._key(path))
 
+    def write(self, path: Path, content: bytes) -> None:
+        """Store the content of a single file at the address, whatever lies here."""
+        if self.address is not None:
+            Remote(self.address).write(self._key(path), content)
+
+    def size(self, path: Path) -> int | None:
+        """Return the size in bytes of a single file at the address; None without one."""
+        return None if self.address is None else Remote(self.address).size(self._key(path))
+
     def names(self, path: Path) -> list[str]:
         """Return what lies right below a folder at the address, whole or not."""
         return [] if self.address is None else Remote(self.address).names(self._key(path))

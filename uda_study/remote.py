@@ -138,7 +138,8 @@ class Remote:
         self._tried(key, attempt)
 
     def _below(self, key: str, recursive: bool) -> dict[str, int]:
-        from pyarrow.fs import FileSelector  # noqa: PLC0415 - pyarrow takes long to import
+        # It takes long to import, and most homes have no address.
+        from pyarrow.fs import FileSelector  # type: ignore[import-untyped]  # noqa: PLC0415
 
         def attempt() -> dict[str, int]:
             files, path = self._at(key)
@@ -167,7 +168,7 @@ class Remote:
                 raise
             except (OSError, ValueError, NotImplementedError, ImportError) as error:
                 # pyarrow gives a number only to what the operating system has refused.
-                certain = getattr(error, "errno", None) is not None or not isinstance(error, OSError)
+                certain = not isinstance(error, OSError) or error.errno is not None
                 if pause is None or certain or _FOR_GOOD.search(str(error)):
                     raise StoreError(f"{self._said(key)}: {_why(error)}; {_REMEDY}") from error
                 time.sleep(pause)
@@ -189,7 +190,8 @@ def check_address(address: str, where: str) -> None:
             hidden,
             "give them by AWS's own environment or configuration files",
         )
-    is_whole = parts.path.startswith("/") if parts.scheme == "file" else bool(parts.netloc)
+    in_file = parts.path.startswith("/") and not parts.netloc
+    is_whole = in_file if parts.scheme == "file" else bool(parts.netloc)
     if parts.scheme not in SCHEMES or not is_whole or ".." in parts.path.split("/"):
         raise InputError.of(
             where, "must be an address such as s3://bucket/prefix or file:///folder", repr(address)
@@ -203,7 +205,7 @@ def _endpoint() -> str | None:
 @cache
 def _opened(address: str, endpoint: str | None) -> tuple[Any, str]:
     """Return the file system of an address, and the address as a path in it."""
-    from pyarrow import fs  # noqa: PLC0415 - takes long to import
+    from pyarrow import fs  # type: ignore[import-untyped]  # noqa: PLC0415
 
     parts = urlsplit(address.rstrip("/"))
     if parts.scheme != "s3":

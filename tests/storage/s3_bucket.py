@@ -77,7 +77,9 @@ class Server:
                 start_response(f"{status} refused", [("Content-Length", "0")])
                 return [b""]
             if method in ("PUT", "POST"):
-                bucket.received += int(environ.get("CONTENT_LENGTH") or 0)
+                # Sent in chunks, the length is that of the content without their frames.
+                length = environ.get("HTTP_X_AMZ_DECODED_CONTENT_LENGTH")
+                bucket.received += int(length or environ.get("CONTENT_LENGTH") or 0)
         return self._app(environ, start_response)
 
 

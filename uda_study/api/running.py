@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from uda_study.api.beginning import checked, read
-from uda_study.api.places import PathLike, home_folder, to_stderr
+from uda_study.api.places import PathLike, open_home, to_stderr
 from uda_study.api.studies import Study
 from uda_study.data.prune import in_use
 from uda_study.engine.job import Home
@@ -35,7 +35,7 @@ def run(
     ``settings`` replace values of the file (``search.num_samples=12``); ``smoke`` shrinks the study
     to the least that exercises all of it. ``tell`` gets a line whenever a training has ended.
     """
-    place = Home(home_folder(home))
+    place = open_home(home)
     shown = -1
 
     def watch(progress: Progress) -> None:

@@ -82,10 +82,10 @@ def resume(
 
 def go_on(sourced: SourcedStudy, screen: Screen, folder: Path) -> None:
     """Run the study, from its beginning or from where it was left; does not return."""
+    from uda_study.api.places import open_home
     from uda_study.data.prune import in_use
-    from uda_study.engine.job import Home
 
-    home = Home(folder.absolute())
+    home = open_home(folder)
     home.create()
     with in_use(home.prepared):
         _run_at(home, sourced, screen)
