@@ -1,4 +1,5 @@
 import sys
 from pathlib import Path
+
 sys.path.append(str(Path(__file__).parents[1] / "e2e"))
 from tiny_study import STUDY

@@ -14,6 +14,7 @@ from uda_study.cli import (
     data,
     doctor,
     evaluate,
+    fetch,
     init,
     leaderboard,
     plan,
@@ -43,6 +44,7 @@ app.command("run")(run.run)
 app.command("resume")(run.resume)
 app.command("retry")(retry.retry)
 app.command("evaluate")(evaluate.evaluate)
+app.command("fetch")(fetch.fetch)
 app.command("status")(status.status)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("report")(report.report)
