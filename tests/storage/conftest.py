@@ -35,10 +35,10 @@ def bucket(s3_server: Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> SourcedStudy:
-    """One cell with three settings, confirmed on one seed, beside two baselines."""
+    """One cell with two settings, one confirmation and one baseline."""
     file = write_tiny_study(tmp_path_factory.mktemp("study"))
-    few = ["matrix.dam.depth=[g2]", "search.num_samples=3", "confirm.seeds=[0, 1]"]
-    return load_study(file, few)
+    few = ["matrix.dam.depth=[g2]", "search.num_samples=2", "confirm.seeds=[1]"]
+    return load_study(file, [*few, "baselines=[no_adaptation]"])
 
 
 @pytest.fixture(scope="session")
