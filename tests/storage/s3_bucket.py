@@ -20,7 +20,7 @@ class Bucket:
     endpoint: str
     requests: Counter[str] = field(default_factory=Counter)
     received: int = 0
-    fails: Answer = lambda method, path: None
+    fails: Answer = lambda *_: None
 
     @property
     def address(self) -> str:
@@ -30,7 +30,7 @@ class Bucket:
     def client(self):
         return boto3.client("s3", endpoint_url=self.endpoint)
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         found = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         return [key.removeprefix("lab/") for key in found if not key.endswith("/")]

@@ -2,24 +2,21 @@
 
 import shutil
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 from one_process import Lost, Machine
 
-from uda_study.api.fetching import fetch
 from uda_study.engine import shared_journal
 from uda_study.engine.job import Home, Job
-from uda_study.engine.journal import JOURNAL, Finished, Journal, Started
+from uda_study.engine.journal import JOURNAL, Finished, Journal, Reported, Started
 from uda_study.engine.setup import prepare_study
 from uda_study.engine.shared_images import fetch_images, needed, push_images
 from uda_study.engine.trial import run_trial
 from uda_study.errors import InputError, StoreError
 from uda_study.mirror import Mirror
 from uda_study.study.cells import study_id
-from uda_study.tracking.boards import read_board
-from uda_study.tracking.log import MlflowRunLog
-from uda_study.tracking.store import open_store
 from uda_study.training.reporter import MemoryReporter, Stopped
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -48,6 +45,7 @@ def interrupted_after(count: int) -> Machine:
     return machine
 
 
+@pytest.mark.ray
 def test_a_study_goes_on_in_an_empty_home_to_the_same_end(tmp_path, tiny, bucket, undisturbed):
     first, second = (Home(tmp_path / name, bucket.address) for name in "ab")
     one, other = interrupted_after(2), Machine()
@@ -64,13 +62,14 @@ def test_a_study_goes_on_in_an_empty_home_to_the_same_end(tmp_path, tiny, bucket
     assert set(other.log.finished) == set(results(home, alone.study))
 
 
+@pytest.mark.ray
 def test_a_head_that_is_lost_costs_no_training(tmp_path, tiny, bucket, undisturbed):
     first, second = (Home(tmp_path / name, bucket.address) for name in "ab")
     machine = Machine()
 
     def at(number: int) -> None:
         if number == 2:
-            bucket.fails = lambda method, path: 403
+            bucket.fails = lambda *_: 403
             raise Lost
 
     machine.at = at
@@ -79,7 +78,7 @@ def test_a_head_that_is_lost_costs_no_training(tmp_path, tiny, bucket, undisturb
         patch.setattr(shared_journal, "PAUSE_S", 1e6)
         with pytest.raises(Lost):
             machine.go(tiny, first)
-    bucket.fails = lambda method, path: None
+    bucket.fails = lambda *_: None
     study = study_id(tiny.resolved)
     there = Mirror(first.path, bucket.address).read(first.study(study) / JOURNAL)
     here = (first.study(study) / JOURNAL).read_bytes()
@@ -92,6 +91,7 @@ def test_a_head_that_is_lost_costs_no_training(tmp_path, tiny, bucket, undisturb
     assert set(machine.trained).isdisjoint(other.trained)
 
 
+@pytest.mark.ray
 def test_a_training_goes_on_elsewhere_from_its_newest_checkpoint(tmp_path, tiny, bucket):
     home = Home(tmp_path / "home", bucket.address)
     study = prepare_study(tiny, home)
@@ -113,8 +113,7 @@ def test_a_training_goes_on_elsewhere_from_its_newest_checkpoint(tmp_path, tiny,
     result = run_trial(spec, job, reporter, CPU)
     assert result.status == "complete"
     assert [step for step, _ in reporter.reports] == [4, 6, 8]
-    assert result.scores["cost/shared_stages_trained"] == 0 or (home.cache / "stages").is_dir()
-    assert not any("/checkpoints/" in key for key in bucket.keys())
+    assert not any("/checkpoints/" in key for key in bucket.stored())
     # A third machine asks for the same training and is given its result.
     shutil.rmtree(home.path)
     again = MemoryReporter()
@@ -122,15 +121,14 @@ def test_a_training_goes_on_elsewhere_from_its_newest_checkpoint(tmp_path, tiny,
     assert again.reports == []
 
 
+@pytest.mark.ray
 def test_a_shared_stage_is_fetched_and_not_trained_again(tmp_path, tiny, bucket):
     home = Home(tmp_path / "home", bucket.address)
     study = prepare_study(tiny, home)
     job = Job(home, study.id, study.spec, study.preprocessing, study.data)
     push_images(home, study.data)
     baseline = study.baselines[0]
-    searched = study.first_trials[0].__class__(
-        **{**vars(study.first_trials[0]), "seed": baseline.seed}
-    )
+    searched = replace(study.first_trials[0], seed=baseline.seed)
     first = run_trial(baseline, job, MemoryReporter(), CPU)
     home.path.rename(tmp_path / "lost")
     second = run_trial(searched, job, MemoryReporter(), CPU)
@@ -157,7 +155,7 @@ def test_labels_come_only_for_cases_that_may_be_opened(tmp_path, tiny, bucket):
     assert labels == {data.prepared[name].label_folder.name for name in opened}
     withheld = set(roles["target_bound"]) - opened
     assert withheld
-    bound = spec.__class__(**{**vars(spec), "method": "target_supervised"})
+    bound = replace(spec, method="target_supervised")
     more = needed(data, bound) - needed(data, spec)
     assert more == {data.prepared[name].label_folder for name in withheld}
     bucket.forget()
@@ -174,6 +172,7 @@ def test_images_that_are_nowhere_are_named(tmp_path, tiny, bucket):
         fetch_images(job, study.first_trials[0])
 
 
+@pytest.mark.ray
 def test_two_journals_that_went_apart_are_refused_and_both_are_named(tmp_path, tiny, bucket):
     first, second = (Home(tmp_path / name, bucket.address) for name in "ab")
     interrupted_after(1).go(tiny, first)
@@ -191,11 +190,14 @@ def test_a_second_run_at_the_same_address_is_noticed(tmp_path, tiny, bucket):
     path = tmp_path / "studies" / "x" / JOURNAL
     path.parent.mkdir(parents=True)
     spec = prepare_study(tiny, Home(tmp_path)).first_trials[0]
-    with pytest.raises(StoreError, match="another run of study x writes there"):
-        with shared_journal.open_journal(Home(tmp_path, bucket.address), path) as journal:
-            journal.write(Started(spec))
-            Mirror(tmp_path, bucket.address).write(path, b"{}\n")
-            journal.write(Started(spec))
+    home = Home(tmp_path, bucket.address)
+    with (
+        pytest.raises(StoreError, match="another run of study x writes there"),
+        shared_journal.open_journal(home, path) as journal,
+    ):
+        journal.write(Started(spec))
+        home.mirror.write(path, b"{}\n")
+        journal.write(Started(spec))
 
 
 def test_what_is_written_reaches_the_address_within_a_pause(tmp_path, tiny, bucket, monkeypatch):
@@ -206,14 +208,8 @@ def test_what_is_written_reaches_the_address_within_a_pause(tmp_path, tiny, buck
     spec = prepare_study(tiny, Home(tmp_path)).first_trials[0]
     with shared_journal.open_journal(home, path) as journal:
         journal.write(Started(spec))
-        journal.write(shared_journal_report(spec))
+        journal.write(Reported(spec.key, 2, {"blind/score": 0.5}))
         deadline = time.monotonic() + 20
         while home.mirror.read(path) != path.read_bytes():
             assert time.monotonic() < deadline
             time.sleep(0.01)
-
-
-def shared_journal_report(spec):
-    from uda_study.engine.journal import Reported
-
-    return Reported(spec.key, 2, {"blind/score": 0.5})
