@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -19,8 +19,8 @@ SCHEMES = ("s3", "gs", "gcs", "file", "hdfs", "abfs", "abfss")
 PAUSES_S = (1.0, 4.0, 15.0)
 """Between our own attempts; pyarrow's client of S3 has tried each of them three times by then."""
 _CHUNK = 8 * 2**20
+_BUCKETS = ("s3", "gs", "gcs")
 # An object appears in these when its last byte has arrived; elsewhere it grows in sight.
-_WHOLE_ON_CLOSE = ("s3", "gs", "gcs")
 _FOR_GOOD = re.compile(
     r"ACCESS_DENIED|NO_SUCH_BUCKET|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE_DOES_NOT"
     r"|EXPIRED_TOKEN|TOKEN_EXPIRED|MISSING_AUTHENTICATION|UNRECOGNIZED_CLIENT|HTTP status 40[013]"
@@ -95,11 +95,16 @@ class Remote:
 
     def names(self, key: str) -> list[str]:
         """Return the names right below a folder, sorted; none where it is not there."""
-        return sorted({name.split("/")[0] for name in self._below(key, recursive=False)})
+        return sorted({info.base_name for info in self._below(key, recursive=False)})
 
-    def files(self, key: str) -> dict[str, int]:
-        """Return the files anywhere below a folder with their sizes in bytes."""
-        return self._below(key, recursive=True)
+    def stamps(self, key: str) -> dict[str, tuple[int, int]]:
+        """Return the files anywhere below a folder: bytes, and when each was written, in ns."""
+        _, path = self._at(key)
+        return {
+            info.path.removeprefix(f"{path}/"): (info.size or 0, info.mtime_ns or 0)
+            for info in self._below(key, recursive=True)
+            if info.is_file
+        }
 
     def delete(self, key: str) -> None:
         """Remove a file; one that is not there is passed over."""
@@ -122,7 +127,7 @@ class Remote:
         self._tried(key, attempt)
 
     def _put(self, key: str, fill: Callable[[Any], object]) -> None:
-        direct = urlsplit(self.address).scheme in _WHOLE_ON_CLOSE
+        direct = urlsplit(self.address).scheme in _BUCKETS
 
         def attempt() -> None:
             files, path = self._at(key)
@@ -137,19 +142,14 @@ class Remote:
 
         self._tried(key, attempt)
 
-    def _below(self, key: str, recursive: bool) -> dict[str, int]:
+    def _below(self, key: str, recursive: bool) -> list[Any]:
         # It takes long to import, and most homes have no address.
         from pyarrow.fs import FileSelector  # type: ignore[import-untyped]  # noqa: PLC0415
 
-        def attempt() -> dict[str, int]:
+        def attempt() -> list[Any]:
             files, path = self._at(key)
             wanted = FileSelector(path, allow_not_found=True, recursive=recursive)
-            found: Iterable[Any] = files.get_file_info(wanted)
-            return {
-                info.path.removeprefix(f"{path}/"): info.size or 0
-                for info in found
-                if info.is_file or not recursive
-            }
+            return list(files.get_file_info(wanted))
 
         return self._tried(key, attempt)
 
@@ -196,6 +196,12 @@ def check_address(address: str, where: str) -> None:
         raise InputError.of(
             where, "must be an address such as s3://bucket/prefix or file:///folder", repr(address)
         )
+
+
+def address_of(path: Path) -> str | None:
+    """Return the address that a path was made from, which halves its slashes; None for a path."""
+    scheme, colon, rest = str(path).partition(":/")
+    return f"{scheme}://{rest.lstrip('/')}" if colon and scheme in _BUCKETS else None
 
 
 def _endpoint() -> str | None:

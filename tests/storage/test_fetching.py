@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from one_process import Machine
 
@@ -61,7 +62,8 @@ def test_the_leaderboard_at_home_is_that_of_the_cluster(cluster, fetched):
     assert str(ours) == str(theirs)
     theirs, ours = (uda_study.load("tiny", place).cases() for place in (cluster.home.path, home))
     columns = list(theirs.columns)
-    assert theirs.sort_values(columns).values.tolist() == ours.sort_values(columns).values.tolist()
+    one, other = (f.sort_values(columns).reset_index(drop=True) for f in (theirs, ours))
+    pd.testing.assert_frame_equal(one, other)
     assert not (home / "cache").exists()
 
 
@@ -123,6 +125,7 @@ def test_a_journal_with_other_keys_is_refused(cluster, tmp_path):
         file.write(f'{{"event": "finished", "result": {result}}}\n')
     with pytest.raises(StoreError, match="an entry of no training of this study"):
         fetch("tiny", tmp_path / "home", copy, quiet)
+    assert not (tmp_path / "home" / "studies").exists()
 
 
 def test_an_edited_study_is_refused(cluster, tmp_path):

@@ -111,6 +111,8 @@ def _from_folder(study: str, place: Home, theirs: Path, tell: Callable[[str], No
     if folder.absolute() == theirs.absolute():
         return identity
     here, there = whole_lines(folder / JOURNAL), whole_lines(theirs / JOURNAL)
+    _checked(Journal(theirs / JOURNAL).events(), identity)
+    read_runs(theirs)
     if newer(here, there, (str(folder / JOURNAL), str(theirs / JOURNAL))):
         with alone(folder):
             for name in FILES:

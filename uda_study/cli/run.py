@@ -98,7 +98,7 @@ def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
     from uda_study.engine.edits import nearest_study
     from uda_study.engine.journal import JOURNAL
     from uda_study.engine.label_access import opened_in
-    from uda_study.tracking.place import tracking_uri
+    from uda_study.tracking.place import shown, tracking_uri
 
     with counting(screen, "preparing images") as count:
         study = checked(sourced, home, count)
@@ -120,7 +120,7 @@ def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
             {
                 "study": outcome.study,
                 "status": outcome.status,
-                "tracking_uri": tracking_uri(home.path),
+                "tracking_uri": shown(tracking_uri(home.path)),
                 "trials": outcome.trials,
                 "seconds": round(outcome.seconds, 2),
             }

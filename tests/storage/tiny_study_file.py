@@ -1,5 +1,0 @@
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).parents[1] / "e2e"))
-from tiny_study import STUDY
