@@ -1,6 +1,7 @@
 """A study's driver and its trainings in one process, in the order of Tune, without Ray."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -37,17 +38,15 @@ class Machine:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(run, "_tune", self._tune)
             # Leak checks train for seconds, and say the same everywhere.
-            patch.setattr(run, "check_leaks", lambda study, events: study)
+            patch.setattr(run, "check_leaks", lambda study, _: study)
             return run_study(study, home, self.log, Options())
 
-    def _tune(self, foreman: Foreman, options: Options) -> None:
+    def _tune(self, foreman: Foreman, _: Options) -> None:
         self.foreman, number = foreman, 0
         while not foreman.halted() and (spec := foreman.start(str(number))) is not None:
             reporter = _Reporter(foreman, str(number))
-            try:
+            with suppress(Stopped):
                 run_trial(spec, foreman.job, reporter, torch.device("cpu"))
-            except Stopped:
-                pass
             if reporter.reported:
                 self.trained.append(spec.key)
             foreman.finish(str(number), lost=False)

@@ -132,7 +132,7 @@ def test_an_edited_study_is_refused(cluster, tmp_path):
     copy = damaged(cluster, tmp_path)
     file = copy / "study.yaml"
     file.write_text(file.read_text().replace("seed: 0", "seed: 7"))
-    with pytest.raises(InputError, match="unknown study|edited|another value"):
+    with pytest.raises(InputError, match="unknown study"):
         fetch(cluster.study, tmp_path / "home", copy, quiet)
 
 

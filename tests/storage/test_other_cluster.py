@@ -168,7 +168,7 @@ def test_images_that_are_nowhere_are_named(tmp_path, tiny, bucket):
     study = prepare_study(tiny, home)
     job = Job(home, study.id, study.spec, study.preprocessing, study.data)
     shutil.rmtree(home.path)
-    with pytest.raises(StoreError, match="has no prepared images .* run the study again"):
+    with pytest.raises(StoreError, match=r"has no prepared images .* run the study again"):
         fetch_images(job, study.first_trials[0])
 
 
@@ -191,13 +191,13 @@ def test_a_second_run_at_the_same_address_is_noticed(tmp_path, tiny, bucket):
     path.parent.mkdir(parents=True)
     spec = prepare_study(tiny, Home(tmp_path)).first_trials[0]
     home = Home(tmp_path, bucket.address)
-    with (
-        pytest.raises(StoreError, match="another run of study x writes there"),
-        shared_journal.open_journal(home, path) as journal,
-    ):
+    journal = shared_journal.SharedJournal(path, home.mirror)
+    journal.write(Started(spec))
+    home.mirror.write(path, b"{}\n")
+    with pytest.raises(StoreError, match="another run of study x writes there"):
         journal.write(Started(spec))
-        home.mirror.write(path, b"{}\n")
-        journal.write(Started(spec))
+    with pytest.raises(StoreError, match="another run of study x writes there"):
+        journal.close()
 
 
 def test_what_is_written_reaches_the_address_within_a_pause(tmp_path, tiny, bucket, monkeypatch):

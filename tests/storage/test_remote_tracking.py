@@ -181,7 +181,7 @@ def test_a_database_without_its_driver_names_the_extra(tmp_path, monkeypatch):
 
 def test_a_database_that_does_not_answer_is_named_without_its_password(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://lab:canary@127.0.0.1:9/runs")
-    with pytest.raises(UdaStudyError, match="lab@127.0.0.1:9/runs") as found:
+    with pytest.raises(UdaStudyError, match=r"lab@127.0.0.1:9/runs") as found:
         open_store(tmp_path)
     assert "canary" not in str(found.value)
 

@@ -60,7 +60,7 @@ def test_a_study_goes_on_in_another_home_and_is_looked_at_in_a_third(tmp_path, b
     assert results(tmp_path / "a").items() <= results(tmp_path / "b").items()
 
     found = json.loads(call(tmp_path, "c", "fetch", "tiny", "--json"))
-    assert found["trials"] == resumed["trials"] | {} or sum(found["trials"].values()) == 4
+    assert found["trials"] == {name: n for name, n in resumed["trials"].items() if n}
     tables = json.loads(call(tmp_path, "c", "leaderboard", "tiny", "--format", "json"))["tables"]
     cell = tables[0]["rows"][0]["cell"]
     call(tmp_path, "c", "promote", "tiny", "--cell", cell, "--to", "heads", "--force", "a test")

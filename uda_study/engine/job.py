@@ -12,8 +12,8 @@ from uda_study.data.prepare import PreparedCase, prepare
 from uda_study.data.sampler import in_channels
 from uda_study.data.splits import make_split
 from uda_study.dataset import Dataset, Preprocessing
-from uda_study.errors import InputError
 from uda_study.engine.fetched_root import local_root
+from uda_study.errors import InputError
 from uda_study.mirror import Mirror
 from uda_study.study.model import DataSpec, StudySpec
 from uda_study.training.task_data import TaskData
