@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from uda_study.api.places import open_home
 from uda_study.engine.edits import refuse_edits
 from uda_study.engine.factor_order import in_order
 from uda_study.engine.job import Home
 from uda_study.engine.journal import JOURNAL, Journal
 from uda_study.engine.leak_checks import check_leaks
 from uda_study.engine.setup import Study, prepare_study
+from uda_study.engine.shared_study import bring_study, known_studies
+from uda_study.study.cells import study_id
 from uda_study.study.find import find_study
 from uda_study.study.smoke import smoke as shrink
 from uda_study.study.source import SourcedStudy
@@ -33,8 +36,10 @@ def begun(home: Path, text: str, settings: Sequence[str] = ()) -> SourcedStudy:
     ``settings`` replace values of its file that no result depends on, such as its budget. Raises
     `InputError` where its file was edited in what results depend on.
     """
-    known = sorted(path.parent.name for path in home.glob("studies/*/study.yaml"))
-    file = home / "studies" / find_study(text, known) / "study.yaml"
+    place = open_home(home)
+    study = find_study(text, known_studies(place))
+    bring_study(place, study)
+    file = place.study(study) / "study.yaml"
     sourced = in_order(read(file, settings), file.parent)
     refuse_edits(sourced, file.parent)
     return sourced
@@ -48,5 +53,6 @@ def checked(
     ``count`` gets the images that are ready and all of them. Raises `InputError` for damaged images
     and for a leak.
     """
+    bring_study(home, study_id(sourced.resolved))
     study = prepare_study(sourced, home, count)
     return check_leaks(study, Journal(home.study(study.id) / JOURNAL).events())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from uda_study.api.beginning import checked, read
 from uda_study.api.forecast import refuse_full
-from uda_study.api.places import PathLike, home_folder, to_stderr
+from uda_study.api.places import PathLike, open_home, to_stderr
 from uda_study.api.studies import Study
 from uda_study.data.prune import in_use
 from uda_study.engine.job import Home
@@ -36,7 +36,7 @@ def run(
     ``settings`` replace values of the file (``search.num_samples=12``); ``smoke`` shrinks the study
     to the least that exercises all of it. ``tell`` gets a line whenever a training has ended.
     """
-    place = Home(home_folder(home))
+    place = open_home(home)
     shown = -1
 
     def watch(progress: Progress) -> None:

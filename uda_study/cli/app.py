@@ -15,6 +15,7 @@ from uda_study.cli import (
     data,
     doctor,
     evaluate,
+    fetch,
     init,
     leaderboard,
     plan,
@@ -46,6 +47,7 @@ app.command("resume")(run.resume)
 app.command("retry")(retry.retry)
 app.command("retrain")(retrain.retrain)
 app.command("evaluate")(evaluate.evaluate)
+app.command("fetch")(fetch.fetch)
 app.command("status")(status.status)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("report")(report.report)

@@ -61,15 +61,15 @@ def run(
     quiet: QuietOption = False,
 ) -> None:
     """Train what claims ask for and judge it; what was trained before is not trained again."""
+    from uda_study.api.places import open_home
     from uda_study.claims.ledger import chosen, claims
     from uda_study.claims.runner import FILE, Halted, Runner, read_verdicts
     from uda_study.cli.progress_view import watching
     from uda_study.data.prune import in_use
-    from uda_study.engine.job import Home
     from uda_study.engine.run import Options
 
     wanted = [claim for claim in chosen(numbers or (), claims()) if claim.gate or not gate]
-    screen, place = Screen(quiet, as_json), Home(home.absolute())
+    screen, place = Screen(quiet, as_json), open_home(home)
     place.create()
     read_verdicts(place.path)
     found = []

@@ -82,7 +82,7 @@ def _guard(what: str, check: Callable[[Path], str], path: Path) -> Finding:
 
 
 def _tracking(home: Path) -> str:
-    from uda_study.tracking.place import sqlite_path, tracking_uri
+    from uda_study.tracking.place import shown, sqlite_path, tracking_uri
     from uda_study.tracking.store import open_store
 
     uri = tracking_uri(home.absolute())
@@ -90,7 +90,7 @@ def _tracking(home: Path) -> str:
     if database is not None and not database.exists():
         return f"{uri}, made by the first study"
     open_store(home.absolute())
-    return uri
+    return shown(uri)
 
 
 def _study(file: Path) -> str:

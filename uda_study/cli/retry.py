@@ -26,7 +26,7 @@ def retry(
 ) -> None:
     """Do trainings that failed or diverged again, first of all, and go on with the study."""
     from uda_study.api.beginning import begun
-    from uda_study.engine.job import Home
+    from uda_study.api.places import open_home
     from uda_study.engine.journal import JOURNAL, Journal
     from uda_study.engine.lock import alone
     from uda_study.engine.retry import faulty, reopen_diverged
@@ -35,7 +35,8 @@ def retry(
 
     screen = Screen(quiet, as_json)
     sourced = begun(home, study)
-    folder = Home(home.absolute()).study(study_id(sourced.resolved))
+    place = open_home(home)
+    folder = place.study(study_id(sourced.resolved))
     wanted = {name for name, given in (("failed", failed), ("diverged", diverged)) if given}
     with alone(folder):
         journal = Journal(folder / JOURNAL)
@@ -48,4 +49,7 @@ def retry(
         for one in again:
             screen.note(str(one))
         reopen_diverged(journal, folder, again)
+        for one in again:
+            if one.fault == "diverged":
+                place.mirror.drop(folder / "trials" / one.spec.key)
     go_on(sourced, screen, home)

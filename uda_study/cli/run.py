@@ -84,10 +84,10 @@ def resume(
 
 def go_on(sourced: SourcedStudy, screen: Screen, folder: Path) -> None:
     """Run the study, from its beginning or from where it was left; does not return."""
+    from uda_study.api.places import open_home
     from uda_study.data.prune import in_use
-    from uda_study.engine.job import Home
 
-    home = Home(folder.absolute())
+    home = open_home(folder)
     home.create()
     with in_use(home.prepared):
         _run_at(home, sourced, screen)
@@ -100,7 +100,7 @@ def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
     from uda_study.engine.edits import nearest_study
     from uda_study.engine.journal import JOURNAL
     from uda_study.engine.label_access import opened_in
-    from uda_study.tracking.place import tracking_uri
+    from uda_study.tracking.place import shown, tracking_uri
 
     with counting(screen, "preparing images") as count:
         study = checked(sourced, home, count)
@@ -122,7 +122,7 @@ def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
             {
                 "study": outcome.study,
                 "status": outcome.status,
-                "tracking_uri": tracking_uri(home.path),
+                "tracking_uri": shown(tracking_uri(home.path)),
                 "trials": outcome.trials,
                 "seconds": round(outcome.seconds, 2),
                 "missing": [asdict(one) for one in outcome.missing],

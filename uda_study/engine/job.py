@@ -12,6 +12,7 @@ from uda_study.data.prepare import PreparedCase, prepare
 from uda_study.data.sampler import in_channels
 from uda_study.data.splits import make_split
 from uda_study.dataset import Dataset, Preprocessing
+from uda_study.engine.fetched_root import local_root
 from uda_study.errors import InputError
 from uda_study.mirror import Mirror
 from uda_study.study.model import DataSpec, StudySpec
@@ -99,7 +100,9 @@ def open_dataset(spec: DataSpec, home: Home) -> Dataset[Any]:
     """Return the dataset that the study names, with its options."""
     plugin = plugins.load("datasets", spec.dataset, Dataset)
     options = plugin.Options.model_validate(spec.options)
-    dataset: Dataset[Any] = plugin(options, spec.root, home.cache / spec.dataset)
+    dataset: Dataset[Any] = plugin(
+        options, local_root(spec.root, home.cache), home.cache / spec.dataset
+    )
     return dataset
 
 

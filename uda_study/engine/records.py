@@ -7,21 +7,25 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ruamel.yaml import YAML
 
 from uda_study.data.prepare import PreparedCase
 from uda_study.engine.edits import ORIGINAL, STUDY, changes, plain, refusal, stored_study
-from uda_study.errors import InputError
+from uda_study.errors import InputError, StoreError
 from uda_study.files import write_whole
 from uda_study.study.checks import Check, checks_to_json
+from uda_study.study.runlog import StudyStatus
+from uda_study.study.trial import Cell
 from uda_study.training.task_data import TaskData
-from uda_study.types import JSON
+from uda_study.types import JSON, Direction
 
 ENVIRONMENT, DATA, CHECKS = "environment.txt", "data.json", "checks.json"
+RUNS = "runs.json"
 
 
 def write_study_files(
@@ -55,6 +59,38 @@ def write_study_files(
     write_whole(folder / STUDY, resolved_text.getvalue())
     if checks:
         _write(folder / CHECKS, checks_to_json(checks))
+
+
+def write_runs(
+    folder: Path,
+    cells: Sequence[Cell],
+    tags: Mapping[str, str],
+    status: StudyStatus | Literal["running"] = "running",
+) -> None:
+    """Write what the run log is opened with, so that it can be written again from the folder."""
+    content = {
+        "status": status,
+        "tags": dict(tags),
+        "cells": [{**asdict(cell), "direction": str(cell.direction)} for cell in cells],
+    }
+    write_whole(folder / RUNS, json.dumps(content, indent=1))
+
+
+def read_runs(folder: Path) -> tuple[list[Cell], dict[str, str], str]:
+    """Return cells, tags and status of `write_runs`; `StoreError` for a file that is not such."""
+    try:
+        content = json.loads((folder / RUNS).read_text(encoding="utf-8"))
+        cells = [
+            Cell(**{**values, "direction": Direction.parse(values["direction"])})
+            for values in content["cells"]
+        ]
+        tags = {str(name): str(value) for name, value in content["tags"].items()}
+        return cells, tags, str(content["status"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"study {folder.name}: its {RUNS} is missing or damaged; run the study once more, "
+            "it writes the file again"
+        ) from error
 
 
 def environment() -> str:

@@ -28,6 +28,9 @@ from uda_study.engine.remaining import Done, Missing, missing
 from uda_study.engine.retention import drop_models, tell_dropped
 from uda_study.engine.room import Room
 from uda_study.engine.setup import Study, build_queue
+from uda_study.engine.shared_images import push_images
+from uda_study.engine.shared_journal import open_journal
+from uda_study.engine.shared_study import bring_trials, push_files
 from uda_study.engine.tuning import Foreman, HaltStopper, QueueScheduler, QueueSearcher
 from uda_study.engine.workers import train_in_trial, train_in_workers
 from uda_study.method import Method
@@ -74,10 +77,10 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
     if not study.checks:
         study = check_leaks(study, Journal(home.study(study.id) / JOURNAL).events())
     job = Job(home, study.id, study.spec, study.preprocessing, study.data)
-    with alone(job.folder):
+    with alone(job.folder), open_journal(home, job.folder / JOURNAL) as journal:
         records.write_study_files(job.folder, study.resolved, study.text, study.data, study.checks)
-        journal = Journal(job.folder / JOURNAL)
-        journal.repair()
+        records.write_runs(job.folder, study.all_cells, study.tags)
+        push_files(home, study.id)
         queue = build_queue(study)
         queue.replay(journal.events())
         meter = ProgressMeter(
@@ -93,6 +96,7 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
 
         foreman = Foreman(job, queue, journal, log, _params_of, watch)
         log.open(study.id, job.folder, study.all_cells, study.tags)
+        bring_trials(home, study.id, queue.results)
         # What an earlier run wrote into the journal may not have reached the log before it died.
         for key, result in queue.results.items():
             spec = queue.specs[key]
@@ -104,10 +108,13 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
         status: StudyStatus = "failed"
         try:
             if not queue.done:
+                push_images(home, study.data)
                 _tune(foreman, options)
             status = "complete" if queue.done else foreman.halt or "complete"
         finally:
             log.close(status)
+            records.write_runs(job.folder, study.all_cells, study.tags, status)
+        push_files(home, study.id)
     counts = dict.fromkeys(STATUSES, 0)
     for result in queue.results.values():
         counts[result.status] += 1

@@ -21,6 +21,7 @@ from uda_study.engine.job import Job
 from uda_study.engine.label_access import by_role, write_access
 from uda_study.engine.memory_costs import MOST_PARTS, Told, relieved
 from uda_study.engine.room import Granted
+from uda_study.engine.shared_images import fetch_images
 from uda_study.engine.style_pictures import write_styles
 from uda_study.errors import Diverged, OutOfMemory
 from uda_study.files import write_whole
@@ -62,17 +63,22 @@ def run_trial(
     if ranks.leads:
         mirror.pull(folder)
     stored = read_result(folder)
-    if stored is not None and stored.status != "failed":
-        return stored
+    # Ranks on other machines may not have the folder of the first.
+    if ranks.agree(stored is not None and stored.status != "failed"):
+        if ranks.leads:
+            mirror.push(folder)
+        return stored or TrialResult(spec.key, "complete", 0, {})
     folder.mkdir(parents=True, exist_ok=True)
-    if ranks.leads:
+    if ranks.leads and stored is not None:
         # Should this one be cut off, it has no result, rather than that of the failed one before.
-        (folder / RESULT).unlink(missing_ok=True)
+        (folder / RESULT).unlink()
+        mirror.push(folder)
     accelerator.release(device)
     started = time.monotonic()
     told = Told(reporter, device, granted)
     try:
         told.begin()
+        fetch_images(job, spec)
         with counted_labels() as opened:
             training, record = _train(spec, job, told, device, ranks)
             scores = {}
@@ -95,13 +101,14 @@ def run_trial(
             # a rank whose peer was lost is only that.
             if not _is_lost_peer(error):
                 write_result(folder, result)
+                mirror.push(folder)
             raise
     if ranks.leads:
         if result.status != "failed":
             (folder / ERROR).unlink(missing_ok=True)
         write_result(folder, result)
-        CheckpointStore(folder / "checkpoints").clear()
         mirror.push(folder)
+        CheckpointStore(folder / "checkpoints", mirror=mirror).clear()
     return result
 
 
@@ -156,7 +163,7 @@ class _Training:
         plugin = plugins.load("methods", spec.method, Method)
         torch.manual_seed(derive_seed(spec.seed, "weights"))
         self.method: Method[Any] = plugin(resolve_hyper(plugin, spec.params), self.data.task)
-        self.cache = StageCache(job.home.cache / "stages")
+        self.cache = StageCache(job.home.cache / "stages", job.home.mirror)
         own = sum(stage.steps for stage in self.method.stages() if stage.shared is None)
         settings = Settings(
             seed=spec.seed,
@@ -166,7 +173,9 @@ class _Training:
             device=device,
         )
         checkpoints = CheckpointStore(
-            job.trial_folder(spec.key) / "checkpoints", job.spec.checkpoint.num_to_keep
+            job.trial_folder(spec.key) / "checkpoints",
+            job.spec.checkpoint.num_to_keep,
+            job.home.mirror,
         )
         self.trainer = Trainer(
             self.method,

@@ -101,7 +101,7 @@ class Foreman:
         step, scores = self.latest.get(spec.key, (0, {}))
         if spec.key in self.stopped:
             result = TrialResult(spec.key, "pruned", step, scores)
-            CheckpointStore(folder / "checkpoints").clear()
+            CheckpointStore(folder / "checkpoints", mirror=self.job.home.mirror).clear()
         elif result is None and self.halt is not None:
             return  # cut off, not finished: a resume takes it up again
         elif result is None:

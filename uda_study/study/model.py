@@ -14,6 +14,7 @@ from pydantic import (
     JsonValue,
     NonNegativeFloat,
     NonNegativeInt,
+    PlainSerializer,
     PositiveFloat,
     PositiveInt,
     ValidationInfo,
@@ -25,9 +26,18 @@ from uda_study.data.augmentation import Augmentation
 from uda_study.data.postprocess import PostprocessSpec
 from uda_study.dataset import DomainPreset, Intensity, SliceAxis
 from uda_study.errors import InputError, Problem
+from uda_study.remote import address_of
 from uda_study.types import JSON, Protocol
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _as_written(root: Path) -> str:
+    return address_of(root) or str(root)
+
+
+Root = Annotated[Path, PlainSerializer(_as_written, return_type=str)]
+"""Where images lie: a folder, or an address such as ``s3://bucket/path``."""
 
 
 class _Model(BaseModel):
@@ -55,7 +65,7 @@ class DataSpec(_Model):
     """Which images, on which grid, as patches of which size."""
 
     dataset: str
-    root: Path | None = None
+    root: Root | None = None
     options: dict[str, JsonValue] = {}
     spatial_dims: Literal[2, 3] = 2
     patch_size: tuple[PositiveInt, ...] | None = None

@@ -10,6 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from uda_study.errors import InputError, Problem
+from uda_study.remote import address_of
 from uda_study.study.model import StudySpec
 from uda_study.study.overrides import OVERRIDE, apply, fields_at
 from uda_study.study.schema_errors import build, shown
@@ -121,6 +122,9 @@ def _expand_root(
         rule = f"names the environment variable {variable}, which is not set"
         yield Finding(_ROOT, rule, shown(root), f"export {variable}")
     expanded = os.path.expanduser(os.path.expandvars(root))
+    if address_of(Path(expanded)) is not None:
+        data["root"] = expanded
+        return
     start = Path.cwd() if places[_ROOT].label == OVERRIDE else folder
     data["root"] = os.path.abspath(start / expanded)
 

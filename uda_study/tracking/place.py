@@ -11,6 +11,7 @@ from uda_study.errors import InputError, Problem
 
 DATABASE, LOCK, ARTIFACTS = "mlflow.db", "mlflow.lock", "mlartifacts"
 
+DATABASES = frozenset({"postgresql", "mysql", "mssql", "sqlite"})
 NETWORK_FILESYSTEMS = frozenset(
     """
     nfs nfs3 nfs4 cifs smb smb2 smb3 smbfs ncpfs afs ceph lustre gpfs beegfs glusterfs panfs
@@ -26,9 +27,32 @@ def tracking_uri(home: Path) -> str:
 
 
 def artifact_location(home: Path, study: str) -> str | None:
-    """Return the absolute folder of a study's artifacts; None leaves it to a tracking server."""
-    path = sqlite_path(tracking_uri(home))
-    return str(path.parent / ARTIFACTS / study) if path else None
+    """Return where a study's artifacts lie; None leaves it to a tracking server.
+
+    Beside a database in a file; for any other database, which holds no files, below the address of
+    ``UDA_STUDY_STORAGE`` if it is set, else in the home.
+    """
+    uri = tracking_uri(home)
+    path = sqlite_path(uri)
+    if path is not None:
+        return str(path.parent / ARTIFACTS / study)
+    if not is_database(uri):
+        return None
+    storage = os.environ.get("UDA_STUDY_STORAGE")
+    return f"{(storage or str(home.absolute())).rstrip('/')}/{ARTIFACTS}/{study}"
+
+
+def is_database(uri: str) -> bool:
+    """Tell whether runs go straight into a database such as Postgres, without a server between."""
+    return urlparse(uri).scheme.partition("+")[0] in DATABASES
+
+
+def shown(uri: str) -> str:
+    """Return the address as it may be printed: without a password and without options."""
+    scheme, mark, rest = uri.partition("?")[0].partition("://")
+    place, slash, path = rest.partition("/")
+    login, at, host = place.rpartition("@")
+    return f"{scheme}{mark}{login.partition(':')[0]}{at}{host}{slash}{path}"
 
 
 def sqlite_path(uri: str) -> Path | None:

@@ -16,10 +16,12 @@ from uda_study.tracking._mlflow import (
     SQLAlchemyError,
     SqlAlchemyStore,
 )
+from uda_study.tracking.first_use import made_once
 from uda_study.tracking.place import (
     ARTIFACTS,
     LOCK,
     check_place,
+    shown,
     sqlite_path,
     system_mounts,
     tracking_uri,
@@ -41,8 +43,9 @@ def open_store(home: Path, *, mounts: Callable[[], str] = system_mounts) -> Mlfl
     with store_errors(uri):
         if path is not None and not path.exists():
             _create(path)
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        client.search_experiments(max_results=1)
+        with made_once(uri):
+            client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+            client.search_experiments(max_results=1)
     return client
 
 
@@ -55,16 +58,25 @@ def store_errors(uri: str) -> Iterator[None]:
     except MlflowException as error:
         if "out-of-date database schema" in str(error):
             raise StoreError(
-                f"{uri}: was written by another version of MLflow; back it up, then upgrade it:\n"
-                f"cp {path} {path}.bak\nmlflow db upgrade {uri}"
+                f"{shown(uri)}: was written by another version of MLflow; back it up, then upgrade "
+                f"it:\n{'' if path is None else f'cp {path} {path}.bak'}\n"
+                f"mlflow db upgrade {shown(uri)}"
             ) from error
         if path is not None:
             raise StoreError(f"{uri}: {error}") from error
+        said = str(error).replace(uri, shown(uri))[:300]
         raise InputError.of(
-            "MLFLOW_TRACKING_URI", "must be a store that answers", uri, str(error)[:300]
+            "MLFLOW_TRACKING_URI", "must be a store that answers", shown(uri), said
         ) from error
     except (SQLAlchemyError, sqlite3.Error) as error:
-        raise StoreError(f"{uri}: {getattr(error, 'orig', error)}") from error
+        raise StoreError(f"{shown(uri)}: {getattr(error, 'orig', error)}") from error
+    except ModuleNotFoundError as error:
+        raise InputError.of(
+            "MLFLOW_TRACKING_URI",
+            f"names a database whose driver {error.name} is not installed",
+            shown(uri),
+            "pip install 'uda-study[postgres]'",
+        ) from error
 
 
 def _create(path: Path) -> None:

@@ -18,6 +18,7 @@ from torch import nn
 import uda_study
 from uda_study.data.store import claim
 from uda_study.errors import StoreError
+from uda_study.mirror import Mirror
 from uda_study.training.weights import save_weights
 from uda_study.types import JSON
 
@@ -49,10 +50,15 @@ class StageCache:
 
     An entry becomes visible only when it is whole. `claim` holds a lock between processes, so of
     two that want the same missing entry one trains it and the other waits and reads.
+
+    With a mirror, what another machine has trained is fetched, and what this one trains is copied
+    to the address. Locks end at the machine: two that begin the same stage at the same time both
+    train it, from the same seed on the same images, and the one that is first at the address stays.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mirror: Mirror | None = None) -> None:
         self.folder = folder
+        self.mirror = mirror or Mirror(folder)
 
     def path(self, key: str) -> Path:
         """Return the folder of an entry, whether it exists or not."""
@@ -63,12 +69,17 @@ class StageCache:
 
     @contextmanager
     def claim(self, key: str) -> Iterator[None]:
-        """Hold the entry's lock; the operating system frees it if the process dies."""
+        """Hold the entry's lock and fetch the entry if another machine has made it.
+
+        The operating system frees the lock if the process dies.
+        """
         with claim(self.folder / f"{key}.lock"):
+            self._fetch(key)
             yield
 
     def load(self, key: str, module: nn.Module) -> None:
         """Fill the module with the entry's weights; `StoreError` if they are damaged."""
+        self._fetch(key)
         try:
             weights = load_file(self.path(key) / _WEIGHTS)
         except (OSError, SafetensorError) as error:
@@ -87,3 +98,8 @@ class StageCache:
         (draft / _FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True))
         shutil.rmtree(self.path(key), ignore_errors=True)
         draft.rename(self.path(key))
+        self.mirror.push(self.path(key), replace=False)
+
+    def _fetch(self, key: str) -> None:
+        if key not in self:
+            self.mirror.pull(self.path(key))
