@@ -35,12 +35,17 @@ class CheckpointStore:
         draft = self.folder / f".draft-{number:09d}-{os.getpid()}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
-        with (draft / _STATE).open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        manifest = {"sha256": file_sha256(draft / _STATE)}
-        (draft / _MANIFEST).write_text(json.dumps(manifest))
+        try:
+            with (draft / _STATE).open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            manifest = {"sha256": file_sha256(draft / _STATE)}
+            (draft / _MANIFEST).write_text(json.dumps(manifest))
+        except Exception:
+            # Where the disk is full, what did not fit would keep it so.
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
         shutil.rmtree(place, ignore_errors=True)
         draft.rename(place)
         for old in self._newest_first()[self.keep :]:
