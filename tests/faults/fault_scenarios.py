@@ -177,7 +177,7 @@ def main() -> None:
     }
     for name in ("SIGINT", "SIGTERM", "SIGKILL"):
         found[name] = signalled(study, _home(folder, name), getattr(signal, name))
-    print(json.dumps(found))
+    sys.stdout.write(json.dumps(found) + "\n")
 
 
 def _home(folder: Path, name: str) -> Path:

@@ -15,7 +15,7 @@ from uda_study.tracking.log import MlflowRunLog
 from uda_study.tracking.study_runs import StudyRuns
 
 PLAN: Sequence[tuple[str, int]] = (
-    ("before a file of the study", 2),
+    ("before a file of the study", 3),
     ("log opened", 1),
     ("started", 1),
     ("half a line", 1),
@@ -64,7 +64,7 @@ class Death:
         _after(MlflowRunLog, "open", lambda: self.at("log opened"))
         _before(StudyRuns, "_log", lambda: self.at("in the writer"))
         _before(StudyRuns, "_end", lambda: self.at("a run ends"))
-        _before(records, "write_whole", lambda: self.at("before a file of the study"))
+        _before(records, "_write", lambda: self.at("before a file of the study"))
 
     def around_training(self, module: Any, store: Any) -> None:
         """Watch the points of the stub's trainings."""

@@ -37,7 +37,9 @@ def one_after_another(foreman: Foreman, options: run.Options) -> None:
         config = searcher.suggest(trial_id)
         if not isinstance(config, dict):
             break
-        train(TrialSpec.from_json(config["spec"]), foreman.job, _report(scheduler, trial_id, stopper))
+        train(
+            TrialSpec.from_json(config["spec"]), foreman.job, _report(scheduler, trial_id, stopper)
+        )
         searcher.on_trial_complete(trial_id)
         number += 1
 

@@ -31,6 +31,7 @@ from uda_study.method import Method
 from uda_study.study.cells import flatten_hyper, resolve_hyper
 from uda_study.study.runlog import RunLog, StudyStatus
 from uda_study.study.trial import TrialResult, TrialSpec
+from uda_study.training.checkpoint import CheckpointStore
 
 STATUSES = ("complete", "pruned", "failed", "diverged")
 
@@ -122,7 +123,8 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
 
 def _tune(foreman: Foreman, options: Options) -> None:
     spec = foreman.job.spec
-    with cluster.connect(options.address, options.cpus) as machine:
+    # Ray puts a handler of its own for SIGTERM in the place of ours, which aborts the process.
+    with cluster.connect(options.address, options.cpus) as machine, _signals(foreman):
         wanted = spec.search.max_concurrent_trials
         packing = pack(spec.resources, machine, None if wanted == "auto" else wanted)
         foreman.budget = Budget.of(spec.budget, packing.gpus_per_training)
@@ -153,7 +155,7 @@ def _tune(foreman: Foreman, options: Options) -> None:
 
 
 def _repeat(foreman: Foreman, events: Sequence[Event]) -> None:
-    """Tell the log again what the journal knows: not all of it may have arrived there."""
+    """Do again what may not have been done to the end: the log is told what the journal knows."""
     specs, results, log = foreman.queue.specs, foreman.queue.results, foreman.log
     for key in results:
         log.trial_started(specs[key], _params_of(specs[key]))
@@ -161,7 +163,9 @@ def _repeat(foreman: Foreman, events: Sequence[Event]) -> None:
         if isinstance(event, Reported) and event.key in specs:
             log.trial_reported(specs[event.key], event.step, event.scores)
     for key, result in results.items():
-        log.trial_finished(specs[key], result, foreman.job.trial_folder(key))
+        folder = foreman.job.trial_folder(key)
+        CheckpointStore(folder / "checkpoints").clear()
+        log.trial_finished(specs[key], result, folder)
 
 
 def _params_of(spec: TrialSpec) -> dict[str, Any]:

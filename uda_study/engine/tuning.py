@@ -31,9 +31,9 @@ class Foreman:
     """Stands between Ray Tune and the study: hands out work, writes down what became of it.
 
     ``halt`` names the reason once no further work may be handed out: ``interrupted``,
-    ``terminated``, ``budget`` or ``failed``. ``watch`` is called after every event, for the progress
-    display. ``trouble`` is an error of the foreman's own work, such as a full disk: Tune would take
-    it for one of a training, so it is kept for whoever runs the study.
+    ``terminated``, ``budget`` or ``failed``. ``watch`` is called after every event, for the
+    progress display. ``trouble`` is an error of the foreman's own work, such as a full disk: Tune
+    would take it for one of a training, so it is kept for whoever runs the study.
     """
 
     job: Job
@@ -121,7 +121,6 @@ class Foreman:
         step, scores = self.latest.get(spec.key, (0, {}))
         if spec.key in self.stopped:
             result = TrialResult(spec.key, "pruned", step, scores)
-            CheckpointStore(folder / "checkpoints").clear()
         elif result is None and self.halt is not None:
             return  # cut off, not finished: a resume takes it up again
         elif result is None:
@@ -131,12 +130,13 @@ class Foreman:
             self._fail(spec, replace(result, message=explained(result.message or "")))
             return
         self.journal.write(Finished(result))
+        CheckpointStore(folder / "checkpoints").clear()
         self.queue.finished(result)
         self.log.trial_finished(spec, result, folder)
         self.watch()
 
     def _fail(self, spec: TrialSpec, result: TrialResult) -> None:
-        """Stop the study; what failed is not finished: once its cause is mended, it is done again."""
+        """Stop the study; once the cause is mended, a resumed one does again what failed."""
         self.halt = self.halt or "failed"
         self.failures.append(result)
         self.journal.write(Failed(spec.key, result.message or ""))
