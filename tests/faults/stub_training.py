@@ -37,9 +37,12 @@ def one_after_another(foreman: Foreman, options: run.Options) -> None:
         config = searcher.suggest(trial_id)
         if not isinstance(config, dict):
             break
-        train(
-            TrialSpec.from_json(config["spec"]), foreman.job, _report(scheduler, trial_id, stopper)
-        )
+        spec = TrialSpec.from_json(config["spec"])
+        try:
+            train(spec, foreman.job, _report(scheduler, trial_id, stopper))
+        except OSError as error:
+            with foreman.at_work():
+                foreman.stumble(trial_id, error)
         searcher.on_trial_complete(trial_id)
         number += 1
 

@@ -35,11 +35,22 @@ def require_space(folder: Path, needed: int | None = None) -> None:
 
 
 def is_full(error: BaseException) -> bool:
-    """Tell whether the error says that a disk is full or a quota used up."""
-    if isinstance(error, OSError) and error.errno in _NUMBERS:
-        return True
+    """Tell whether the error, or one that it follows, says that a disk or a quota is full.
+
+    torch.save raises another error while it closes a file that a full disk has refused.
+    """
+    seen: list[BaseException] = []
+    one: BaseException | None = error
+    while one is not None and one not in seen:
+        seen.append(one)
+        one = one.__cause__ or one.__context__
+    return any(_says_full(one) for one in seen)
+
+
+def _says_full(error: BaseException) -> bool:
+    numbered = isinstance(error, OSError) and error.errno in _NUMBERS
     text = str(error).lower()
-    return any(words in text for words in _WORDS)
+    return numbered or any(words in text for words in _WORDS)
 
 
 def full_disk(error: BaseException, study: Path) -> StoreError:

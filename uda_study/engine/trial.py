@@ -16,6 +16,7 @@ from uda_study import plugins
 from uda_study.data.labels import counted_labels
 from uda_study.data.prepare import PreparedCase
 from uda_study.engine.artifacts import write_artifacts
+from uda_study.engine.disk import is_full
 from uda_study.engine.job import Job
 from uda_study.engine.label_access import by_role, write_access
 from uda_study.engine.style_pictures import write_styles
@@ -74,6 +75,8 @@ def run_trial(
     except Diverged as error:
         result = TrialResult(spec.key, "diverged", error.step, {}, str(error))
     except Exception as error:
+        if is_full(error):
+            raise  # no fault of the training; its checkpoints are of use once there is room
         (folder / ERROR).write_text(traceback.format_exc())
         result = TrialResult(spec.key, "failed", 0, {}, f"{type(error).__name__}: {error}")
         if ranks.size > 1:
