@@ -153,6 +153,18 @@ def test_a_process_that_died_too_often_is_a_failure_that_names_its_cause(foreman
     ]
 
 
+def test_a_training_that_was_given_up_may_begin_once_more_before_the_study_halts(foreman):
+    tune = Tune(foreman)
+    trial_id, _ = tune.begin()
+    tune.stumble(trial_id, RayTaskError("f", "Traceback", KeyError("depth")))
+    assert "KeyError" in foreman.failures[0].message
+    tune.stumble(trial_id, RayTaskError("f", "Traceback", KeyError("depth")))
+    assert tune.report(trial_id, 2, {"blind/score": 0.5})
+    tune.searcher.on_trial_complete(trial_id, error=True)
+    assert len(foreman.failures) == 1
+    assert foreman.trouble is None
+
+
 def test_what_ray_says_in_words_alone_is_understood_and_then_forgotten(foreman):
     tune = Tune(foreman)
     trial_id, _ = tune.begin()

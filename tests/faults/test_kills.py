@@ -54,8 +54,11 @@ def test_no_training_is_lost_or_doubled_by_twenty_kills(found):
 def test_a_kill_costs_at_most_what_follows_the_last_checkpoint(found):
     steps = [(key, step) for key, step in found["killed"]["trained"] if step is not None]
     again = [count - 1 for count in Counter(steps).values() if count > 1]
-    # Killed in a checkpoint, and before a result: each time, one interval. All else is kept.
-    assert again == [1, 1]
+    # One interval where it was killed in a checkpoint, and perhaps where the log's thread died:
+    # that one does not wait for the training. All else is kept.
+    by_chance = sum(point in ("in the writer", "a run ends") for point, _ in PLAN)
+    assert set(again) == {1}
+    assert 1 <= len(again) <= 1 + by_chance
     assert set(steps) == {
         (key, step) for key, step in found["undisturbed"]["trained"] if step is not None
     }

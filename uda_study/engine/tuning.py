@@ -82,7 +82,9 @@ class Foreman:
 
     def report(self, trial_id: str, step: int, scores: dict[str, float]) -> bool:
         """Take in a report and return whether the training is to stop early."""
-        spec = self.specs[trial_id]
+        spec = self.specs.get(trial_id)
+        if spec is None:
+            return True  # given up, but begun again before Tune saw the study halt
         self.latest[spec.key] = step, scores
         self.journal.write(Reported(spec.key, step, scores))
         self.log.trial_reported(spec, step, scores)
@@ -94,7 +96,9 @@ class Foreman:
 
     def stumble(self, trial_id: str, error: BaseException) -> None:
         """Take in that an error ended a training's process; Tune begins it again unless it ends."""
-        spec = self.specs[trial_id]
+        spec = self.specs.get(trial_id)
+        if spec is None:
+            return
         folder = self.job.trial_folder(spec.key)
         decision = self.patience.decide(spec.key, error)
         if decision.answer == "again":
@@ -114,7 +118,7 @@ class Foreman:
         """Take in the end of a training."""
         spec = self.specs.pop(trial_id, None)
         if spec is None:
-            return  # an error of its process has ended it before
+            return  # given up before
         folder = self.job.trial_folder(spec.key)
         self.job.home.mirror.pull(folder)
         result = read_result(folder)
