@@ -33,7 +33,7 @@ def train(foreman, trial_id):
             break
     else:
         leave(foreman.job, spec)
-    foreman.finish(trial_id, lost=False)
+    foreman.finish(trial_id)
     return spec
 
 

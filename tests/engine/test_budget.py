@@ -87,10 +87,10 @@ def test_out_of_budget_each_training_goes_on_to_its_next_report_and_no_new_one_b
     assert not stopper.stop_all()  # halted, but both still run
     assert foreman.halt == "budget"
     assert foreman.report("1", 4, {"blind/score": 0.2})
-    foreman.finish("1", lost=False)
+    foreman.finish("1")
     assert not stopper.stop_all()
     leave(job, second)  # it came to its end before its next report
-    foreman.finish("2", lost=False)
+    foreman.finish("2")
     assert stopper.stop_all()
     assert set(foreman.queue.results) == {second.key}
     assert foreman.failures == []

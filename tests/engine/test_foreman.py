@@ -1,11 +1,18 @@
+import errno
+import pickle
+from pathlib import Path
+
 import pytest
+from ray.exceptions import RayActorError, RayTaskError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 from simulation import STEPS, make_queue, scores_of
 
+from uda_study.engine.crew import MAX_LOSSES
 from uda_study.engine.journal import Failed, Finished, Journal, Reported, Started
 from uda_study.engine.trial import write_result
 from uda_study.engine.tuning import Foreman, QueueScheduler, QueueSearcher
+from uda_study.errors import Diverged
 from uda_study.study.trial import TrialResult, TrialSpec
 from uda_study.testing.fakes import MemoryRunLog
 
@@ -15,6 +22,8 @@ class Trial:
 
     def __init__(self, trial_id: str) -> None:
         self.trial_id = trial_id
+        self.error_file: str | None = None
+        self.pickled_error_file: str | None = None
 
 
 class Tune:
@@ -38,6 +47,18 @@ class Tune:
         result = {"step": step, "training_iteration": 1, "config": {}, **scores}
         decision = self.scheduler.on_trial_result(None, Trial(trial_id), result)
         return decision == TrialScheduler.STOP
+
+    def stumble(self, trial_id: str, error: Exception | str) -> None:
+        """Leave the files that Tune makes of an error; it has no pickle of every error."""
+        trial, folder = Trial(trial_id), self.foreman.journal.path.parent
+        trial.error_file = str(folder / "error.txt")
+        with Path(trial.error_file).open("a") as file:
+            file.write(f"Failure # 1\n{error}\n")
+        # As Tune does, the name stays when a later error is of a kind that is not pickled.
+        trial.pickled_error_file = str(folder / "error.pkl")
+        if not isinstance(error, str):
+            Path(trial.pickled_error_file).write_bytes(pickle.dumps(error))
+        self.scheduler.on_trial_error(None, trial)
 
     def train(self, trial_id: str, spec: TrialSpec) -> None:
         for step in STEPS:
@@ -112,12 +133,70 @@ def test_all_that_fail_before_the_study_stops_are_named(foreman):
     }
 
 
-def test_a_process_that_died_too_often_is_a_failure(foreman):
+def test_a_process_that_died_too_often_is_a_failure_that_names_its_cause(foreman):
     tune = Tune(foreman)
-    trial_id, _ = tune.begin()
+    trial_id, spec = tune.begin()
+    for _ in range(MAX_LOSSES):
+        tune.stumble(trial_id, RayActorError("a", "Worker exit type: SYSTEM_ERROR"))
+    assert foreman.halt is None
+    tune.stumble(trial_id, RayActorError("a", "Worker exit type: SYSTEM_ERROR"))
     tune.searcher.on_trial_complete(trial_id, error=True)
     (failure,) = foreman.failures
-    assert (foreman.halt, failure.message) == ("failed", "its process died too often")
+    assert foreman.halt == "failed"
+    assert failure.message == (
+        "its process died 4 times without a word of its own; the last time: "
+        "Worker exit type: SYSTEM_ERROR"
+    )
+    assert (foreman.job.trial_folder(spec.key) / "error.txt").read_text().endswith("SYSTEM_ERROR")
+    assert [e for e in foreman.journal.events() if isinstance(e, Failed)] == [
+        Failed(spec.key, failure.message)
+    ]
+
+
+def test_a_training_that_was_given_up_may_begin_once_more_before_the_study_halts(foreman):
+    tune = Tune(foreman)
+    trial_id, _ = tune.begin()
+    tune.stumble(trial_id, RayTaskError("f", "Traceback", KeyError("depth")))
+    assert "KeyError" in foreman.failures[0].message
+    tune.stumble(trial_id, RayTaskError("f", "Traceback", KeyError("depth")))
+    assert tune.report(trial_id, 2, {"blind/score": 0.5})
+    tune.searcher.on_trial_complete(trial_id, error=True)
+    assert len(foreman.failures) == 1
+    assert foreman.trouble is None
+
+
+def test_what_ray_says_in_words_alone_is_understood_and_then_forgotten(foreman):
+    tune = Tune(foreman)
+    trial_id, _ = tune.begin()
+    for _ in range(MAX_LOSSES):
+        tune.stumble(trial_id, "1 worker(s) were killed due to the node running low on memory")
+        tune.stumble(trial_id, RayActorError("a", "gone", preempted=True))
+    assert foreman.halt is None
+    tune.stumble(trial_id, "1 worker(s) were killed due to the node running low on memory")
+    assert "ran out of memory" in foreman.failures[0].message
+
+
+def test_a_divergence_outside_of_the_training_is_its_result(foreman):
+    tune = Tune(foreman)
+    trial_id, spec = tune.begin()
+    tune.report(trial_id, 2, {"blind/score": 0.5})
+    tune.stumble(trial_id, RayTaskError("f", "Traceback", Diverged("adapt", 3, "critic")))
+    assert foreman.halt is None
+    tune.searcher.on_trial_complete(trial_id)
+    assert foreman.queue.results[spec.key].status == "diverged"
+
+
+def test_an_error_of_the_foremans_own_work_halts_the_study_and_is_kept(foreman, monkeypatch):
+    tune = Tune(foreman)
+    trial_id, _ = tune.begin()
+
+    def full(event: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(foreman.journal, "write", full)
+    assert not tune.report(trial_id, 2, {"blind/score": 0.5})
+    assert (foreman.halt, foreman.trouble.errno) == ("failed", errno.ENOSPC)
+    assert tune.begin() is Searcher.FINISHED
 
 
 def test_what_an_interruption_cuts_off_is_neither_finished_nor_failed(foreman):

@@ -65,10 +65,10 @@ def test_a_trial_that_was_stopped_when_it_had_its_model_loses_it(job):
     foreman = foreman_of(keeping(job, study_top_k=3), make_queue(cells=1))
     while (spec := foreman.start("t")).kind != "search":
         leave(job, spec)
-        foreman.finish("t", lost=False)
+        foreman.finish("t")
     leave(job, spec)
     foreman.stopped.add(spec.key)
-    foreman.finish("t", lost=False)
+    foreman.finish("t")
     assert foreman.queue.results[spec.key].status == "pruned"
     assert foreman.log.dropped == [spec.key]
     assert was_dropped(job.trial_folder(spec.key))
@@ -82,7 +82,8 @@ def test_the_copy_that_machines_share_goes_too_and_word_of_it_stays(job, monkeyp
     train_all(foreman)
     folders = [job.trial_folder(key) for key in foreman.log.dropped]
     pairs = [[("push", f / MARKER), ("drop", f / "model")] for f in folders]
-    assert calls == [call for pair in pairs for call in pair]
+    said = [call for call in calls if call[1].name != "checkpoints"]
+    assert said == [call for pair in pairs for call in pair]
 
 
 def test_a_study_goes_on_and_is_searched_further_with_models_dropped(job):

@@ -49,7 +49,7 @@ class Machine:
                 run_trial(spec, foreman.job, reporter, torch.device("cpu"))
             if reporter.reported:
                 self.trained.append(spec.key)
-            foreman.finish(str(number), lost=False)
+            foreman.finish(str(number))
             number += 1
             self.at(number)
 

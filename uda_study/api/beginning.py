@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from uda_study.api.places import open_home
+from uda_study.engine.disk import require_space
 from uda_study.engine.edits import refuse_edits
 from uda_study.engine.factor_order import in_order
 from uda_study.engine.job import Home
@@ -50,9 +51,10 @@ def checked(
 ) -> Study:
     """Return the study with its images ready and its leak checks made; nothing of it is written.
 
-    ``count`` gets the images that are ready and all of them. Raises `InputError` for damaged images
-    and for a leak.
+    ``count`` gets the images that are ready and all of them. Raises `InputError` for damaged
+    images, for a leak and for a disk with too little room.
     """
+    require_space(home.path)
     bring_study(home, study_id(sourced.resolved))
     study = prepare_study(sourced, home, count)
     return check_leaks(study, Journal(home.study(study.id) / JOURNAL).events())

@@ -39,10 +39,10 @@ from uda_study.study.trial import TrialResult, TrialSpec
 from uda_study.tracking.board_view import publish
 from uda_study.tracking.log import MlflowRunLog
 from uda_study.tracking.store import open_store
+from uda_study.training.checkpoint import CHECKPOINTS
 from uda_study.types import JSON
 
 _ENDED = ("complete", "failed", "budget")
-_CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def _copy_trials(theirs: Path, folder: Path, keys: Iterable[str]) -> None:
             continue
         draft = own.with_name(f".{key}-{os.getpid()}")
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(trial, draft, ignore=shutil.ignore_patterns(_CHECKPOINTS, ".*"))
+        shutil.copytree(trial, draft, ignore=shutil.ignore_patterns(CHECKPOINTS, ".*"))
         draft.rename(own)
 
 

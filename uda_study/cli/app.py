@@ -79,7 +79,10 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; exit 0 ok, 1 failed, 2 invalid, 3 budget spent, 4 interrupted."""
+    """Run the command line; exit 0 ok, 1 failed, 2 invalid, 3 budget spent, 4 interrupted.
+
+    143 after SIGTERM, which like an interruption leaves all that `resume` needs.
+    """
     with reported_errors():
         try:
             app()

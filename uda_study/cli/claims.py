@@ -81,8 +81,8 @@ def run(
                 found.append((claim, finding))
     except Halted as halt:
         screen.err.print(f"uda-study: {halt}", markup=False)
-        interrupted = halt.status == "interrupted"
-        raise SystemExit(console.INTERRUPTED if interrupted else console.FAILED) from halt
+        codes = {"interrupted": console.INTERRUPTED, "terminated": console.TERMINATED}
+        raise SystemExit(codes.get(halt.status, console.FAILED)) from halt
     if as_json:
         verdicts = read_verdicts(place.path)
         screen.result({str(claim.number): verdicts[str(claim.number)] for claim, _ in found})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from uda_study.errors import InputError, UdaStudyError
 _WIDTH = 240
 
 OK, FAILED, INVALID, BUDGET, INTERRUPTED = 0, 1, 2, 3, 4
+TERMINATED = 128 + 15
+"""What a shell shows of a process that SIGTERM ended; schedulers know it."""
 
 
 @dataclass(frozen=True)
@@ -66,4 +69,10 @@ def reported_errors() -> Iterator[None]:
         sys.stderr.write("uda-study: interrupted\n")
         raise SystemExit(INTERRUPTED) from error
     except BrokenPipeError as error:
+        raise SystemExit(FAILED) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        place = error.filename or "a disk"
+        sys.stderr.write(f"uda-study: failed: {place}: no space is left; free some and try again\n")
         raise SystemExit(FAILED) from error

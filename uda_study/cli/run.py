@@ -29,6 +29,7 @@ _EXIT = {
     "failed": console.FAILED,
     "budget": console.BUDGET,
     "interrupted": console.INTERRUPTED,
+    "terminated": console.TERMINATED,
 }
 StudyArgument = Annotated[str, typer.Argument(help="The study's id, or how it begins.")]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The study file.")]

@@ -74,13 +74,24 @@ class Journal:
         return list(self._read())
 
     def write(self, event: Event) -> None:
-        """Append one event."""
+        """Append one event; where the disk refuses it, the file is left as it was: `OSError`."""
         kind = type(event).__name__.lower()
         line = json.dumps({"event": kind, **asdict(event)}, sort_keys=True) + "\n"
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        self._append(line.encode("utf-8"))
+
+    def _append(self, line: bytes) -> None:
+        # Unbuffered: of a line that did not fit, nothing may be written when the file is closed.
+        with self.path.open("ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                written = 0
+                while written < len(line):
+                    written += file.write(line[written:])
+                os.fsync(file.fileno())
+            except OSError as error:
+                # Later lines would make of half a line damage in the middle.
+                os.ftruncate(file.fileno(), end)
+                raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def repair(self) -> None:
         """Cut off a last line that was not written whole, before anything is appended."""

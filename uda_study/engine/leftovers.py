@@ -19,6 +19,7 @@ from uda_study.engine.retention import MODEL, drop_model
 from uda_study.engine.retrain import ASIDE
 from uda_study.study.cells import cells
 from uda_study.study.retention import beyond
+from uda_study.training.checkpoint import CHECKPOINTS
 from uda_study.training.stage_cache import StageCache, stage_key
 
 MODELS = "models beyond the best {keep} of a cell"
@@ -117,7 +118,7 @@ def _size(path: Path) -> int:
 
 
 def _checkpoints(trials: Path, done: Done) -> list[Path]:
-    return [trials / key / "checkpoints" for key in done.results]
+    return [trials / key / CHECKPOINTS for key in done.results]
 
 
 def _drafts(study: Path) -> list[Path]:

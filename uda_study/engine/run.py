@@ -6,9 +6,10 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -17,9 +18,9 @@ from ray.tune.execution.placement_groups import resource_dict_to_pg_factory
 from uda_study import plugins
 from uda_study.engine import cluster, records
 from uda_study.engine.budget import USAGE, Budget
-from uda_study.engine.crew import MAX_LOSSES
+from uda_study.engine.disk import full_disk, is_full, require_space
 from uda_study.engine.job import Home, Job
-from uda_study.engine.journal import JOURNAL, Journal
+from uda_study.engine.journal import JOURNAL, Event, Journal, Reported
 from uda_study.engine.leak_checks import check_leaks
 from uda_study.engine.lock import alone
 from uda_study.engine.packing import pack
@@ -37,6 +38,7 @@ from uda_study.method import Method
 from uda_study.study.cells import flatten_hyper, resolve_hyper
 from uda_study.study.runlog import RunLog, StudyStatus
 from uda_study.study.trial import TrialResult, TrialSpec
+from uda_study.training.checkpoint import CHECKPOINTS, CheckpointStore
 
 STATUSES = ("complete", "pruned", "failed", "diverged")
 
@@ -72,17 +74,22 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
 
     A study whose leak checks were not made yet is put to them first; `InputError` where one fails.
     SIGINT and SIGTERM end it cleanly: what is finished is kept, and running it again goes on.
+    Raises `InputError` where the disk has too little room to start, `StoreError` where it becomes
+    full.
     """
     started = time.monotonic()
+    require_space(home.path)
     if not study.checks:
         study = check_leaks(study, Journal(home.study(study.id) / JOURNAL).events())
     job = Job(home, study.id, study.spec, study.preprocessing, study.data)
-    with alone(job.folder), open_journal(home, job.folder / JOURNAL) as journal:
+    path = job.folder / JOURNAL
+    with alone(job.folder), _full_disks(job.folder), open_journal(home, path) as journal:
         records.write_study_files(job.folder, study.resolved, study.text, study.data, study.checks)
         records.write_runs(job.folder, study.all_cells, study.tags)
         push_files(home, study.id)
+        events = journal.events()
         queue = build_queue(study)
-        queue.replay(journal.events())
+        queue.replay(events)
         meter = ProgressMeter(
             queue,
             baselines=len(study.baselines),
@@ -95,25 +102,24 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
                 options.watch(meter.read())
 
         foreman = Foreman(job, queue, journal, log, _params_of, watch)
-        log.open(study.id, job.folder, study.all_cells, study.tags)
-        bring_trials(home, study.id, queue.results)
-        # What an earlier run wrote into the journal may not have reached the log before it died.
-        for key, result in queue.results.items():
-            spec = queue.specs[key]
-            log.trial_started(spec, _params_of(spec))
-            log.trial_finished(spec, result, job.trial_folder(key))
-            tell_dropped(log, spec, job.trial_folder(key))
-        for cell in queue.cells:
-            drop_models(job, queue, log, cell)
-        status: StudyStatus = "failed"
-        try:
-            if not queue.done:
-                push_images(home, study.data)
-                _tune(foreman, options)
-            status = "complete" if queue.done else foreman.halt or "complete"
-        finally:
-            log.close(status)
-            records.write_runs(job.folder, study.all_cells, study.tags, status)
+        with _signals(foreman):
+            log.open(study.id, job.folder, study.all_cells, study.tags)
+            status: StudyStatus = "failed"
+            try:
+                bring_trials(home, study.id, queue.results)
+                _repeat(foreman, events)
+                if not queue.done and foreman.halt is None:
+                    push_images(home, study.data)
+                    _tune(foreman, options)
+                if foreman.trouble is not None:
+                    raise foreman.trouble
+                status = "complete" if queue.done else foreman.halt or "complete"
+            except KeyboardInterrupt:
+                status = "interrupted"
+                raise
+            finally:
+                log.close(status)
+                records.write_runs(job.folder, study.all_cells, study.tags, status)
         push_files(home, study.id)
     counts = dict.fromkeys(STATUSES, 0)
     for result in queue.results.values():
@@ -132,6 +138,7 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
 
 def _tune(foreman: Foreman, options: Options) -> None:
     spec = foreman.job.spec
+    # Ray puts a handler of its own for SIGTERM in the place of ours, which aborts the process.
     with cluster.connect(options.address, options.cpus) as machine, _signals(foreman):
         wanted = spec.search.max_concurrent_trials
         packing = pack(spec.resources, machine, None if wanted == "auto" else wanted)
@@ -160,7 +167,8 @@ def _tune(foreman: Foreman, options: Options) -> None:
                 name=uuid.uuid4().hex[:12],
                 storage_path=str(scratch),
                 stop=HaltStopper(foreman),
-                failure_config=tune.FailureConfig(max_failures=MAX_LOSSES),
+                # The foreman counts, by what went wrong, and halts the study when it is enough.
+                failure_config=tune.FailureConfig(max_failures=-1),
                 verbose=0,
             ),
         )
@@ -174,24 +182,62 @@ def _seconds(results: Mapping[str, TrialResult]) -> float:
     return sum(result.scores.get("cost/seconds", 0.0) for result in results.values())
 
 
+def _repeat(foreman: Foreman, events: Sequence[Event]) -> None:
+    """Do again what may not have been done to the end: the log is told what the journal knows."""
+    specs, results, log = foreman.queue.specs, foreman.queue.results, foreman.log
+    for key in results:
+        log.trial_started(specs[key], _params_of(specs[key]))
+    for event in events:
+        if isinstance(event, Reported) and event.key in specs:
+            log.trial_reported(specs[event.key], event.step, event.scores)
+    for key, result in results.items():
+        folder = foreman.job.trial_folder(key)
+        checkpoints = CheckpointStore(folder / CHECKPOINTS, mirror=foreman.job.home.mirror)
+        if checkpoints.folder.exists():
+            checkpoints.clear()
+        log.trial_finished(specs[key], result, folder)
+        tell_dropped(log, specs[key], folder)
+    for cell in foreman.queue.cells:
+        drop_models(foreman.job, foreman.queue, log, cell)
+
+
 def _params_of(spec: TrialSpec) -> dict[str, Any]:
     plugin = plugins.load("methods", spec.method, Method)
     return flatten_hyper(resolve_hyper(plugin, spec.params))
 
 
 @contextmanager
-def _signals(foreman: Foreman) -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into a clean halt; a second one interrupts at once."""
+def _full_disks(folder: Path) -> Iterator[None]:
+    """Turn whatever says that the disk is full into one `StoreError` with the remedy."""
+    try:
+        yield
+    except Exception as error:
+        if is_full(error):
+            raise full_disk(error, folder) from error
+        raise
 
-    def halt(number: int, frame: object) -> None:
+
+@contextmanager
+def _signals(foreman: Foreman) -> Iterator[None]:
+    """Turn the first SIGINT, or any SIGTERM, into a clean halt; another SIGINT interrupts at once.
+
+    Whoever sends SIGTERM may send it again while the study ends, and SIGKILL when that takes long.
+    """
+
+    def interrupt(number: int, frame: object) -> None:
         del number, frame
         if foreman.halt == "interrupted":
             raise KeyboardInterrupt
         foreman.halt = "interrupted"
 
-    before = {number: signal.signal(number, halt) for number in (signal.SIGINT, signal.SIGTERM)}
+    def terminate(number: int, frame: object) -> None:
+        del number, frame
+        foreman.halt = "terminated"
+
+    handlers = {signal.SIGINT: interrupt, signal.SIGTERM: terminate}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

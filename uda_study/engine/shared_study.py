@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from uda_study.engine.budget import USAGE
 from uda_study.engine.edits import ORIGINAL, STUDY
 from uda_study.engine.job import Home
 from uda_study.engine.journal import JOURNAL
@@ -15,7 +16,7 @@ from uda_study.engine.shared_journal import newer, whole_lines
 from uda_study.engine.trial import read_result
 from uda_study.files import write_whole
 
-FILES = (STUDY, ORIGINAL, DATA, CHECKS, ENVIRONMENT, RUNS)
+FILES = (STUDY, ORIGINAL, DATA, CHECKS, ENVIRONMENT, RUNS, USAGE)
 """What a study writes of itself, its journal apart."""
 _THREADS = 8
 

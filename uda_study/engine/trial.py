@@ -17,6 +17,7 @@ from uda_study import plugins
 from uda_study.data.labels import counted_labels
 from uda_study.data.prepare import PreparedCase
 from uda_study.engine.artifacts import write_artifacts
+from uda_study.engine.disk import is_full
 from uda_study.engine.job import Job
 from uda_study.engine.label_access import by_role, write_access
 from uda_study.engine.memory_costs import MOST_PARTS, Told, relieved
@@ -30,7 +31,7 @@ from uda_study.study.cells import resolve_hyper
 from uda_study.study.trial import TrialResult, TrialSpec
 from uda_study.training import accelerator
 from uda_study.training.blind import Anchors, BlindScorer
-from uda_study.training.checkpoint import CheckpointStore
+from uda_study.training.checkpoint import CHECKPOINTS, CheckpointStore
 from uda_study.training.evaluate import Evaluator, evaluated_roles, measured_metrics
 from uda_study.training.package import ModelConfig, save_package
 from uda_study.training.ranks import Ranks
@@ -58,21 +59,11 @@ def run_trial(
     are written down as a failed result and returned: they are bugs that no retry would cure.
     """
     ranks = ranks or Ranks()
-    folder = job.trial_folder(spec.key)
-    mirror = job.home.mirror
-    if ranks.leads:
-        mirror.pull(folder)
-    stored = read_result(folder)
-    # Ranks on other machines may not have the folder of the first.
-    if ranks.agree(stored is not None and stored.status != "failed"):
-        if ranks.leads:
-            mirror.push(folder)
-        return stored or TrialResult(spec.key, "complete", 0, {})
+    folder, mirror = job.trial_folder(spec.key), job.home.mirror
+    known = _known(spec, job, ranks)
+    if known is not None:
+        return known
     folder.mkdir(parents=True, exist_ok=True)
-    if ranks.leads and stored is not None:
-        # Should this one be cut off, it has no result, rather than that of the failed one before.
-        (folder / RESULT).unlink()
-        mirror.push(folder)
     accelerator.release(device)
     started = time.monotonic()
     told = Told(reporter, device, granted)
@@ -92,6 +83,8 @@ def run_trial(
     except Diverged as error:
         result = TrialResult(spec.key, "diverged", error.step, {}, str(error))
     except Exception as error:
+        if is_full(error):
+            raise  # no fault of the training; its checkpoints are of use once there is room
         (folder / ERROR).write_text(traceback.format_exc())
         result = TrialResult(
             spec.key, "failed", 0, told.lack(error), f"{type(error).__name__}: {error}"
@@ -108,8 +101,26 @@ def run_trial(
             (folder / ERROR).unlink(missing_ok=True)
         write_result(folder, result)
         mirror.push(folder)
-        CheckpointStore(folder / "checkpoints", mirror=mirror).clear()
+        CheckpointStore(folder / CHECKPOINTS, mirror=mirror).clear()
     return result
+
+
+def _known(spec: TrialSpec, job: Job, ranks: Ranks) -> TrialResult | None:
+    """Return the result of a training that was finished before; that of a failed one is removed."""
+    folder, mirror = job.trial_folder(spec.key), job.home.mirror
+    if ranks.leads:
+        mirror.pull(folder)
+    stored = read_result(folder)
+    # Ranks on other machines may not have the folder of the first.
+    if ranks.agree(stored is not None and stored.status != "failed"):
+        if ranks.leads:
+            mirror.push(folder)
+        return stored or TrialResult(spec.key, "complete", 0, {})
+    if ranks.leads and stored is not None:
+        # Should this one be cut off, it has no result, rather than that of the failed one before.
+        (folder / RESULT).unlink()
+        mirror.push(folder)
+    return None
 
 
 def _train(
@@ -173,7 +184,7 @@ class _Training:
             device=device,
         )
         checkpoints = CheckpointStore(
-            job.trial_folder(spec.key) / "checkpoints",
+            job.trial_folder(spec.key) / CHECKPOINTS,
             job.spec.checkpoint.num_to_keep,
             job.home.mirror,
         )

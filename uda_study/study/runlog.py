@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from uda_study.study.trial import Cell, TrialResult, TrialSpec
 from uda_study.types import JSON
 
-StudyStatus = Literal["complete", "interrupted", "failed", "budget"]
+StudyStatus = Literal["complete", "interrupted", "terminated", "failed", "budget"]
 
 
 class RunLog(Protocol):

@@ -178,6 +178,8 @@ class StudyRuns:
         if not events:
             return
         known = self._trial(events[0])
+        if known.found and known.status is not None and events[0].kind == "reported":
+            return  # it has ended, after all of its reports: a resumed study repeats itself
         new: dict[tuple[str, int], Metric] = {}
         for event in events:
             for name, value in event.scores.items():

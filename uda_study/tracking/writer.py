@@ -31,7 +31,7 @@ class Writer:
     ) -> None:
         self._write, self._spool, self._warn = write, spool, warn
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._broken = False
+        self._broken = self._lost = False
         self._replay()
         self._thread = threading.Thread(target=self._run, name="mlflow-writer", daemon=True)
         self._thread.start()
@@ -49,7 +49,7 @@ class Writer:
             return False
         if self._broken:
             self._replay()
-        return not self._broken
+        return not (self._broken or self._lost)
 
     def _run(self) -> None:
         stopping = False
@@ -64,8 +64,13 @@ class Writer:
         if not events:
             return
         if self._broken or not self._attempt(events):
-            with self._spool.open("a", encoding="utf-8") as file:
-                file.writelines(event.to_json() + "\n" for event in events)
+            try:
+                with self._spool.open("a", encoding="utf-8") as file:
+                    file.writelines(event.to_json() + "\n" for event in events)
+            except OSError as error:
+                if not self._lost:
+                    self._warn(f"{self._spool}: {error.strerror}; the next start writes it again")
+                self._lost = True
 
     def _attempt(self, events: Sequence[Event]) -> bool:
         for pause in (*PAUSES, None):

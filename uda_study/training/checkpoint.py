@@ -17,6 +17,8 @@ from uda_study.mirror import Mirror
 from uda_study.training.weights import file_sha256
 
 _LOGGER = logging.getLogger("uda_study")
+CHECKPOINTS = "checkpoints"
+"""The folder of a training's checkpoints, beside what it leaves when it has ended."""
 _STATE, _MANIFEST = "state.pt", "manifest.json"
 
 
@@ -43,12 +45,17 @@ class CheckpointStore:
         draft = self.folder / f".draft-{number:09d}-{os.getpid()}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
-        with (draft / _STATE).open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        manifest = {"sha256": file_sha256(draft / _STATE)}
-        (draft / _MANIFEST).write_text(json.dumps(manifest))
+        try:
+            with (draft / _STATE).open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            manifest = {"sha256": file_sha256(draft / _STATE)}
+            (draft / _MANIFEST).write_text(json.dumps(manifest))
+        except Exception:
+            # Where the disk is full, what did not fit would keep it so.
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
         shutil.rmtree(place, ignore_errors=True)
         draft.rename(place)
         try:

@@ -94,8 +94,13 @@ class StageCache:
         draft = self.folder / f".draft-{key}-{os.getpid()}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        save_weights(module, draft / _WEIGHTS)
-        (draft / _FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True))
+        try:
+            save_weights(module, draft / _WEIGHTS)
+            (draft / _FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True))
+        except Exception:
+            # Where the disk is full, what did not fit would keep it so.
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
         shutil.rmtree(self.path(key), ignore_errors=True)
         draft.rename(self.path(key))
         self.mirror.push(self.path(key), replace=False)
