@@ -20,7 +20,7 @@ from uda_study.engine import cluster, records
 from uda_study.engine.budget import USAGE, Budget
 from uda_study.engine.disk import full_disk, is_full, require_space
 from uda_study.engine.job import Home, Job
-from uda_study.engine.journal import JOURNAL, Event, Journal, Reported
+from uda_study.engine.journal import JOURNAL, Event, Finished, Journal, Reported
 from uda_study.engine.leak_checks import check_leaks
 from uda_study.engine.lock import alone
 from uda_study.engine.packing import pack
@@ -190,8 +190,12 @@ def _repeat(foreman: Foreman, events: Sequence[Event]) -> None:
     for event in events:
         if isinstance(event, Reported) and event.key in specs:
             log.trial_reported(specs[event.key], event.step, event.scores)
+    ended = {event.result.key for event in events if isinstance(event, Finished)}
     for key, result in results.items():
         folder = foreman.job.trial_folder(key)
+        if key not in ended:
+            # Its last report had it stopped, and nobody was left to say so.
+            foreman.journal.write(Finished(result))
         checkpoints = CheckpointStore(folder / CHECKPOINTS, mirror=foreman.job.home.mirror)
         if checkpoints.folder.exists():
             checkpoints.clear()
