@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
-import shlex
 import shutil
 import signal
 import subprocess
@@ -36,7 +35,8 @@ ip link set lo up
 hostname "$NAME"
 mount --bind "$OWN/hosts" /etc/hosts
 mount -t tmpfs -o size=512m tmpfs /dev/shm
-for place in /tmp "$HOME"; do
+# /tmp last: what is mounted here may lie in it.
+for place in "$HOME" /tmp; do
     private="$OWN$place"
     mkdir -p "$private"
     for shared in $SHARED; do case "$shared" in "$place"/*)
@@ -165,7 +165,7 @@ def _host(
         yield host
 
 
-def serve_ssh(host: Host, authorized: str, environment: Mapping[str, str]) -> None:
+def serve_ssh(host: Host, authorized: str) -> None:
     """Start a server on the host that lets in who holds the key, and nobody else."""
     server = need("sshd", "openssh-server")
     need("rsync", "rsync")
@@ -185,7 +185,6 @@ def serve_ssh(host: Host, authorized: str, environment: Mapping[str, str]) -> No
         "StrictModes no",
         "MaxStartups 50",
         "MaxSessions 50",
-        "SetEnv " + " ".join(shlex.quote(f"{k}={v}") for k, v in environment.items()),
     ]
     (place / "config").write_text("\n".join(lines) + "\n")
     host.run(f"mkdir -p /run/sshd && {server} -f /tmp/sshd/config -E /tmp/sshd/log")
