@@ -18,6 +18,7 @@ from uda_study.data.prepare import PreparedCase
 from uda_study.engine.artifacts import write_artifacts
 from uda_study.engine.job import Job
 from uda_study.engine.label_access import by_role, write_access
+from uda_study.engine.placement import note_place
 from uda_study.engine.style_pictures import write_styles
 from uda_study.errors import Diverged
 from uda_study.files import write_whole
@@ -57,6 +58,7 @@ def run_trial(
     if stored is not None and stored.status != "failed":
         return stored
     folder.mkdir(parents=True, exist_ok=True)
+    note_place(folder, ranks.rank)
     if ranks.leads:
         # Should this one be cut off, it has no result, rather than that of the failed one before.
         (folder / RESULT).unlink(missing_ok=True)
