@@ -150,11 +150,16 @@ def _host(
     facts["SHARED"] = " ".join(map(str, dict.fromkeys(path.absolute() for path in shared)))
     kinds = ("--net", "--pid", "--mount", "--uts", "--ipc", "--fork", "--kill-child")
     command = ["taskset", "-c", _CPUS, "unshare", *kinds, "--mount-proc", "bash", "-c", _BOOT]
-    with _running(command, facts, folder / "boot.log") as outer:
+    root = None
+    with ExitStack() as stack:
+        # After the process that started it: the kernel takes a moment to end all of a host.
+        stack.callback(lambda: root and _until(lambda: _namespace(root) is None))
+        outer = stack.enter_context(_running(command, facts, folder / "boot.log"))
         booted = folder / "tmp" / "booted"
         _until(booted.exists, lambda: (folder / "boot.log").read_text())
         children = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
-        host = Host(name, addresses[name], folder, int(children[0]), switch)
+        root = int(children[0])
+        host = Host(name, addresses[name], folder, root, switch)
         cable = _cable(host.address)
         words = f"ip link add {cable} type veth peer name eth0 netns {host.root}"
         enter = ["nsenter", "--target", str(switch), "--net", "--"]

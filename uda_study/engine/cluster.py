@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import ray
 
+from uda_study.engine.joining import await_machines
 from uda_study.engine.packing import Machine
 from uda_study.training.memory import ALLOCATOR
 
@@ -39,7 +40,9 @@ _OBJECT_STORE_BYTES = 80 * 2**20
 def machine() -> Machine:
     """Return what the cluster that this process belongs to offers."""
     resources = ray.cluster_resources()
-    return Machine(resources.get("CPU", 1.0), resources.get("GPU", 0.0))
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = tuple((node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in alive)
+    return Machine(resources.get("CPU", 1.0), resources.get("GPU", 0.0), nodes)
 
 
 @contextmanager
@@ -74,6 +77,8 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
     before = os.environ.get("RAY_ADDRESS")
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
     try:
+        if address is not None:
+            await_machines()
         yield machine()
     finally:
         ray.shutdown()

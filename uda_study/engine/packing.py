@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from uda_study.errors import InputError
 from uda_study.study.model import ResourcesSpec
 
 _WAITING_BYTES = 2.0**20
+_SLACK = 1e-6
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a cluster offers in all."""
+    """What a cluster offers in all; ``nodes``: the CPUs and GPUs of each machine, if not of one."""
 
     cpus: float
     gpus: float
+    nodes: tuple[tuple[float, float], ...] = ()
+
+    def holds(self, cpu: float, gpu: float) -> int:
+        """Return how many processes of that size fit; none of them stretches over two machines."""
+        nodes = self.nodes or ((self.cpus, self.gpus),)
+        return sum(min(_parts(cpus, cpu), _parts(gpus, gpu)) for cpus, gpus in nodes)
 
 
 @dataclass(frozen=True)
@@ -39,21 +47,24 @@ def pack(resources: ResourcesSpec, machine: Machine, most: int | None = None) ->
     """
     gpus = gpus_of(resources, machine)
     processes = max(1, resources.num_workers)
-    room = machine.cpus // (processes * resources.cpu)
-    if gpus:
-        room = min(room, machine.gpus // (processes * gpus))
+    room = machine.holds(resources.cpu, gpus) // processes
     if room < 1:
         raise InputError.of(
             "resources",
             "must fit the cluster",
             f"{processes} x {resources.cpu:g} CPU and {gpus:g} GPU of "
-            f"{machine.cpus:g} CPU and {machine.gpus:g} GPU",
+            f"{machine.cpus:g} CPU and {machine.gpus:g} GPU on {len(machine.nodes) or 1} machine(s)",
             "lower num_workers, cpu or gpu",
         )
     share = {"cpu": resources.cpu, "gpu": gpus}
     if resources.num_workers:
         share = {"memory": _WAITING_BYTES}
-    return Packing(share, gpus, processes * gpus, min(int(room), most or int(room)))
+    return Packing(share, gpus, processes * gpus, min(room, most or room))
+
+
+def _parts(whole: float, part: float) -> int:
+    """Return how often the part fits into the whole; without end where nothing is asked for."""
+    return int(whole / part + _SLACK) if part else sys.maxsize
 
 
 def gpus_of(resources: ResourcesSpec, machine: Machine) -> float:
