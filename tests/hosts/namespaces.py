@@ -1,4 +1,4 @@
-"""Hosts of a private network on one machine: each with processes, address, home and /tmp of its own.
+"""Hosts of a private network on one machine, with processes, address, home and /tmp of their own.
 
 A host is a process in namespaces of its own. It and everything in it end with the process that made
 it, so nothing stays behind: no named namespace, no interface, no mount.
@@ -6,7 +6,6 @@ it, so nothing stays behind: no named namespace, no interface, no mount.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
 import shutil
@@ -14,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +22,8 @@ import pytest
 from system_packages import need
 
 SUBNET = "10.77.0"
-_CPUS = "0,1"
 _HOME = Path(pwd.getpwuid(os.geteuid()).pw_dir)
 _PATIENCE_S = 30
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 # The first process of a host: it mounts what is the host's own, and then reaps what is orphaned.
 _BOOT = """
@@ -118,7 +115,7 @@ _BASIC = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "
 
 @contextmanager
 def network(folder: Path, names: Sequence[str], shared: Sequence[Path]) -> Iterator[list[Host]]:
-    """Give hosts of these names, all of which see the shared folders; skip where that is not allowed.
+    """Give hosts of these names that see the shared folders; skip where that is not allowed.
 
     Addresses count from 1 in the order of the names.
     """
@@ -149,14 +146,14 @@ def _host(
     facts = {"NAME": name, "OWN": str(folder), "HOME": str(_HOME), "PATH": os.environ["PATH"]}
     facts["SHARED"] = " ".join(map(str, dict.fromkeys(path.absolute() for path in shared)))
     kinds = ("--net", "--pid", "--mount", "--uts", "--ipc", "--fork", "--kill-child")
-    command = ["taskset", "-c", _CPUS, "unshare", *kinds, "--mount-proc", "bash", "-c", _BOOT]
+    command = ["unshare", *kinds, "--mount-proc", "bash", "-c", _BOOT]
     root = None
     with ExitStack() as stack:
         # After the process that started it: the kernel takes a moment to end all of a host.
-        stack.callback(lambda: root and _until(lambda: _namespace(root) is None))
+        stack.callback(lambda: root is None or _until(lambda: _namespace(root) is None))
         outer = stack.enter_context(_running(command, facts, folder / "boot.log"))
         booted = folder / "tmp" / "booted"
-        _until(booted.exists, lambda: (folder / "boot.log").read_text())
+        _until(booted.exists, (folder / "boot.log").read_text)
         children = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
         root = int(children[0])
         host = Host(name, addresses[name], folder, root, switch)
@@ -218,17 +215,13 @@ def _running(
 ) -> Iterator[int]:
     """Run a process that ends with this one, however that ends; give its number."""
 
-    def end_with_parent() -> None:
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-
     with (log or Path(os.devnull)).open("wb") as out:
         process = subprocess.Popen(
-            words,
+            ["setpriv", "--pdeathsig", "KILL", *words],
             env={"PATH": os.environ["PATH"], **environment},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
-            preexec_fn=end_with_parent,
             start_new_session=True,
         )
         try:
@@ -238,7 +231,7 @@ def _running(
             process.wait(timeout=_PATIENCE_S)
 
 
-def _until(happened, why=lambda: "") -> None:
+def _until(happened: Callable[[], bool], why: Callable[[], str] = str) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while not happened():
         assert time.monotonic() < deadline, f"did not come up: {why()}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -16,7 +17,16 @@ from namespaces import Host, interpreter_paths, network, serve_ssh
 ROOT = Path(__file__).parents[2]
 _JOINED_RUN = ROOT / "tests" / "hosts" / "joined_run.py"
 _UP_S, _STUDY_S = 300, 900
-_SSH = "ssh -i ~/.ssh/cluster -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+_TOKEN = "ray get-auth-token --generate"
+_ALIVE = """
+import json, ray
+ray.init(address="auto", logging_level=50)
+print(json.dumps([node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]]))
+"""
+_SSH = (
+    "ssh -i ~/.ssh/cluster -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
+    "-o LogLevel=ERROR"
+)
 
 
 @dataclass(frozen=True)
@@ -42,13 +52,13 @@ class OwnMachines:
             "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=~/.ray/auth_token "
             f"UDA_STUDY_HOME={self.home} UDA_STUDY_MACHINES={len(self.hosts)}"
         )
-        return f"{_SSH} root@{self.head.address} '. ~/.bashrc; {exports}; {command}'"
+        told = shlex.quote(f". ~/.bashrc; {exports}; {command}")
+        return f"{_SSH} root@{self.head.address} {told}"
 
     def start_study(self, file: Path, *settings: str) -> subprocess.Popen[str]:
         """Start a study on the head; it prints how it ended."""
-        quoted = " ".join(f'"{setting}"' for setting in settings)
         # A study joins the Ray of the machine that it is started on: `--cluster auto`.
-        command = self.on_head(f"python {_JOINED_RUN} {file} {quoted}")
+        command = self.on_head(shlex.join(["python", str(_JOINED_RUN), str(file), *settings]))
         return subprocess.Popen(
             self.client.inside(command),
             stdin=subprocess.DEVNULL,
@@ -68,9 +78,9 @@ class OwnMachines:
 
     def alive(self) -> list[str]:
         """Return the addresses of the machines that Ray knows and believes to be alive."""
-        listing = "ray.init(logging_level=50); print([n['NodeManagerAddress'] for n in ray.nodes() if n['Alive']])"
-        out = self.client_runs(self.on_head(f'RAY_ADDRESS=auto python -c "import ray; {listing}"'))
-        return [host.address for host in self.hosts if f"'{host.address}'" in out]
+        out = self.client_runs(self.on_head(f"python -c {shlex.quote(_ALIVE)}"))
+        found = json.loads(out.splitlines()[-1])
+        return [host.address for host in self.hosts if host.address in found]
 
 
 @contextmanager
@@ -83,7 +93,9 @@ def own_machines(folder: Path, workers: int) -> Iterator[OwnMachines]:
     with network(folder / "hosts", names, shared) as (client, head, *others):
         machines = OwnMachines(client, head, others, home)
         _install(machines)
-        machines.client_runs("(umask 077; RAY_AUTH_MODE=token ray get-auth-token --generate >/dev/null)")
+        machines.client_runs(
+            "(umask 077; RAY_AUTH_MODE=token ray get-auth-token --generate >/dev/null)"
+        )
         (client.home("local.yaml")).write_text(filled_in(machines))
         machines.client_runs("RAY_USAGE_STATS_ENABLED=0 ray up -y local.yaml")
         yield machines

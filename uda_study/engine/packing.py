@@ -49,11 +49,12 @@ def pack(resources: ResourcesSpec, machine: Machine, most: int | None = None) ->
     processes = max(1, resources.num_workers)
     room = machine.holds(resources.cpu, gpus) // processes
     if room < 1:
+        machines = len(machine.nodes) or 1
         raise InputError.of(
             "resources",
             "must fit the cluster",
             f"{processes} x {resources.cpu:g} CPU and {gpus:g} GPU of "
-            f"{machine.cpus:g} CPU and {machine.gpus:g} GPU on {len(machine.nodes) or 1} machine(s)",
+            f"{machine.cpus:g} CPU and {machine.gpus:g} GPU on {machines} machine(s)",
             "lower num_workers, cpu or gpu",
         )
     share = {"cpu": resources.cpu, "gpu": gpus}
