@@ -69,9 +69,9 @@ def undisturbed(tmp_path_factory):
     return results(events(folder / "home"))
 
 
-def events(home) -> list[dict]:
+def events(home, study="hosts") -> list[dict]:
     """Return the journal's events; a line that is just being written is left for later."""
-    journals = list(home.glob("studies/*/journal.jsonl"))
+    journals = list(home.glob(f"studies/{study}-*/journal.jsonl"))
     text = journals[0].read_text() if journals else ""
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
@@ -92,8 +92,9 @@ def scores_of(result) -> dict[str, float]:
     return {name: v for name, v in result["scores"].items() if not name.startswith("cost/")}
 
 
-def places(home, key) -> list[str]:
-    return [node for node, _ in read_places(next(home.glob(f"studies/*/trials/{key}")))]
+def places(home, key, rank=0) -> list[str]:
+    (folder,) = home.glob(f"studies/*/trials/{key}")
+    return [node for node, _ in read_places(folder, rank)]
 
 
 def victim_on(home, address) -> str | None:
@@ -126,6 +127,19 @@ def test_only_the_token_opens_the_cluster(machines: OwnMachines):
         assert told.stdout == ""
     token = machines.head.home(".ray", "auth_token")
     assert token.stat().st_mode & 0o077 == 0
+
+
+def test_the_processes_of_one_training_may_lie_on_two_hosts(machines: OwnMachines):
+    (machines.home / "pairs.yaml").write_text(STUDY.replace("name: hosts", "name: pairs"))
+    few = ("resources.num_workers=2", "search.num_samples=1", "confirm.seeds=[1]")
+    settings = (*few, "parameters.steps=10")
+    outcome = machines.ended(machines.start_study(machines.home / "pairs.yaml", *settings))
+    assert outcome["status"] == "complete"
+    ended = results(events(machines.home, "pairs"))
+    assert len(ended) == 2
+    for key in ended:
+        ranks = [places(machines.home, key, rank) for rank in (0, 1)]
+        assert len({ranks[0][-1], ranks[1][-1]}) == 2
 
 
 def test_a_lost_host_loses_nothing(machines: OwnMachines, undisturbed, record_property):

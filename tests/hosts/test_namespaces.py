@@ -25,6 +25,8 @@ def test_hosts_reach_one_another_and_nothing_else(tmp_path):
         ssh = "ssh -i /tmp/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
         told = laptop.run(f"{ssh} root@head 'hostname; cat /proc/1/comm'")
         assert told.stdout.split() == ["head", "bash"]
+        # What ends all Rays that it sees, as `ray stop` does, sees those of its host alone.
+        head.run("! grep -lsa '[p]ytest' /proc/[0-9]*/cmdline")
         laptop.run(f"touch /tmp/mine ~/mine {shared}/ours")
         assert head.run(f"ls /tmp ~ {shared}").stdout.count("mine") == 0
         assert (shared / "ours").exists()
