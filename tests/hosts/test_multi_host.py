@@ -18,7 +18,7 @@ STUDY = """\
 version: 1
 name: hosts
 method: dam
-matrix: {direction: [mr->ct]}
+matrix: {dam.depth: [g2], direction: [mr->ct]}
 data:
   dataset: phantom
   options: {subjects: 5, shape: [32, 32, 4], spacing: [7, 7, 14]}
