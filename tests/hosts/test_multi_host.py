@@ -142,7 +142,7 @@ def test_the_processes_of_one_training_may_lie_on_two_hosts(machines: OwnMachine
         assert len({ranks[0][-1], ranks[1][-1]}) == 2
 
 
-def test_a_lost_host_loses_nothing(machines: OwnMachines, undisturbed, record_property):
+def test_a_lost_host_loses_nothing(machines: OwnMachines, undisturbed):
     home, lost = machines.home, machines.workers[-1]
     (home / "hosts.yaml").write_text(STUDY)
     begun = time.time()
@@ -160,8 +160,7 @@ def test_a_lost_host_loses_nothing(machines: OwnMachines, undisturbed, record_pr
     assert victim not in results(before), "it was over too soon to be cut off"
     back = wait_until(lambda: places(home, victim)[-1] != lost.address, 300)
     outcome = machines.ended(study)
-    record_property("seconds_to_recovery", round(back - cut, 1))
-    record_property("seconds_of_study", round(time.time() - begun, 1))
+    ended = time.time()
 
     assert outcome["status"] == "complete"
     assert outcome["trials"]["complete"] == TRAININGS
@@ -173,7 +172,9 @@ def test_a_lost_host_loses_nothing(machines: OwnMachines, undisturbed, record_pr
     assert not of_kind(found, "failed")
 
     took_part = Counter(node for key in finished for node in places(home, key))
-    record_property("trials_per_host", dict(took_part))
+    # For docs/multi-host.md; no verdict rests on it.
+    measured = {"cut": cut, "seconds to recovery": back - cut, "seconds": ended - begun}
+    (home / "measured.json").write_text(json.dumps({**measured, "attempts": took_part}))
     assert set(took_part) == {host.address for host in machines.hosts}
     moved = [key for key in finished if len(places(home, key)) > 1]
     assert moved == [victim]
