@@ -32,7 +32,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_all_workers_count_up_to_the_most_that_the_cluster_may_have(file: Path) -> None:
     file.write_text(json.dumps(TWO_KINDS))
-    assert grown_machine() == Machine(2 * 8 + 3 * 4, 2 * 4 + 3 * 1)
+    assert grown_machine() == Machine.of([(0, 0), (8, 4), (8, 4), (4, 1), (4, 1), (4, 1)])
 
 
 def test_a_head_that_trains_counts_beside_its_workers(file: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_head_that_trains_counts_beside_its_workers(file: Path) -> None:
     head = {**kinds["head"], "resources": {"CPU": 16, "GPU": 1}}
     config = {**TWO_KINDS, "max_workers": 2, "available_node_types": {**kinds, "head": head}}
     file.write_text(json.dumps(config))
-    assert grown_machine() == Machine(16 + 2 * 8, 1 + 2 * 4)
+    assert grown_machine() == Machine.of([(16, 1), (8, 4), (8, 4)])
 
 
 def test_without_a_launchers_file_what_is_there_counts(monkeypatch: pytest.MonkeyPatch) -> None:

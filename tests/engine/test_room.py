@@ -213,3 +213,31 @@ def test_what_no_gpu_can_hold_is_refused_at_once():
 def test_workers_ask_for_their_share_themselves():
     assert set(share_of(ResourcesSpec(num_workers=2), 1.0)) == {"memory"}
     assert share_of(ResourcesSpec(cpu=2), 0.25) == {"cpu": 2, "gpu": 0.25}
+
+
+def test_a_process_lies_on_one_machine():
+    three = Machine.of([(2, 0), (2, 0), (2, 0)])
+    assert Room(ResourcesSpec(cpu=2), three).at_once == 3
+    assert len(grants(Room(ResourcesSpec(cpu=2), three), 5)) == 3
+    with pytest.raises(InputError, match=r"3 CPU and 0 GPU of 6 CPU and 0 GPU on 3 machine"):
+        pack(ResourcesSpec(cpu=3), three)
+
+
+def test_workers_of_one_training_may_lie_on_several_machines():
+    book = Room(ResourcesSpec(num_workers=3), Machine.of([(2, 0), (2, 0)]))
+    assert book.at_once == 1
+    assert len(grants(book, 2)) == 1
+    assert sum(node.cpus for node in book._nodes) == 1
+
+
+def test_a_gpu_beside_too_few_cpus_is_of_no_use():
+    book = Room(ResourcesSpec(cpu=4, gpu=0.5), Machine.of([(4, 2), (16, 1)]))
+    assert book.at_once == 3
+    assert len(grants(book, 9)) == 3
+
+
+def test_what_was_set_aside_for_workers_that_do_not_all_fit_is_free_again():
+    book = Room(ResourcesSpec(num_workers=2), Machine.of([(3, 0)]))
+    assert len(grants(book, 3)) == 1
+    assert book.grant(spec(7)) is None
+    assert book._nodes[0].cpus == 1

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import ray
 
 from uda_study.engine.growing import grown_machine
+from uda_study.engine.joining import await_machines
 from uda_study.engine.packing import Machine
 from uda_study.training.memory import ALLOCATOR
 
@@ -41,8 +42,8 @@ def machine() -> Machine:
     """Return what the cluster that this process belongs to offers, or will once it has grown."""
     if (grown := grown_machine()) is not None:
         return grown
-    resources = ray.cluster_resources()
-    return Machine(resources.get("CPU", 1.0), resources.get("GPU", 0.0))
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return Machine.of((node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in alive)
 
 
 @contextmanager
@@ -77,6 +78,8 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
     before = os.environ.get("RAY_ADDRESS")
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
     try:
+        if address is not None:
+            await_machines()
         yield machine()
     finally:
         ray.shutdown()

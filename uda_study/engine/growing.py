@@ -30,15 +30,15 @@ def grown_machine() -> Machine | None:
         config = json.loads(Path(named).expanduser().read_text(encoding="utf-8"))
         most = int(config["max_workers"])
         kinds = config["available_node_types"]
-        cpus = gpus = 0.0
+        nodes: list[tuple[float, float]] = []
         for name, kind in kinds.items():
             head = name == config["head_node_type"]
             count = 1 if head else min(int(kind.get("max_workers", most)), most)
             most -= 0 if head else count
-            cpus += count * float(kind["resources"].get("CPU", 0))
-            gpus += count * float(kind["resources"].get("GPU", 0))
+            has = kind["resources"]
+            nodes += count * [(float(has.get("CPU", 0)), float(has.get("GPU", 0)))]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError.of(
             FILE, "must name the file that Ray's launcher left on the head", named
         ) from error
-    return Machine(cpus, gpus)
+    return Machine.of(nodes)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from uda_study.engine.packing import Machine, gpus_of, slots
+from uda_study.engine.packing import Machine, gpus_of
 from uda_study.study.model import ResourcesSpec
 from uda_study.study.trial import TrialResult, TrialSpec
 from uda_study.training.accelerator import CONTEXT_BYTES
@@ -81,6 +81,38 @@ class Granted:
     parts: int = 1
 
 
+@dataclass
+class _Node:
+    """What is free on one machine: CPUs, and the part of each of its GPUs."""
+
+    cpus: float
+    gpus: list[float]
+
+    def whole(self) -> list[int]:
+        """Return the GPUs that nothing lies on."""
+        return [number for number, free in enumerate(self.gpus) if free > 1 - _SLACK]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a process lies: the machine, its CPUs there, and its part of each of these GPUs."""
+
+    node: _Node
+    cpu: float
+    gpus: tuple[int, ...]
+    part: float
+
+    def take(self) -> None:
+        self.node.cpus -= self.cpu
+        for number in self.gpus:
+            self.node.gpus[number] -= self.part
+
+    def leave(self) -> None:
+        self.node.cpus += self.cpu
+        for number in self.gpus:
+            self.node.gpus[number] += self.part
+
+
 class Room:
     """Keeps the books of a cluster's CPUs and GPUs: a training starts when what it needs is free.
 
@@ -100,12 +132,12 @@ class Room:
         self.resources = resources or ResourcesSpec()
         machine = machine or _ENDLESS
         self.known = Known(params_of)
-        self._cpus = machine.cpus
-        self._gpus = [1.0] * int(machine.gpus)
+        self._machine = machine
+        self._nodes = [_Node(cpus, [1.0] * int(gpus)) for cpus, gpus in machine.each]
         self._most = most
         self._usual = gpus_of(self.resources, machine)
         self._processes = max(1, self.resources.num_workers)
-        self._places: dict[str, list[tuple[int, float]]] = {}
+        self._places: dict[str, list[_Place]] = {}
         self._granted: dict[str, Granted] = {}
 
     @property
@@ -118,27 +150,23 @@ class Room:
     def at_once(self) -> int:
         """The most trainings that may ever run side by side, at the smallest share."""
         smallest = SHARES[0] if self.flexible else self._usual
-        rooms = [int(self._cpus // (self._processes * self.resources.cpu))]
-        if smallest:
-            rooms.append(slots(len(self._gpus), smallest) // self._processes)
-        if self._most is not None:
-            rooms.append(self._most)
-        return min(rooms)
+        held = self._machine.holds(self.resources.cpu, smallest) // self._processes
+        return held if self._most is None else min(held, self._most)
 
     def grant(self, spec: TrialSpec) -> Granted | None:
         """Set aside what a training needs; None while it is not free."""
-        cpus = self._processes * self.resources.cpu
         gpu = self.known.share(spec) if self.flexible else self._usual
         if self._most is not None and len(self._places) >= self._most:
             return None
-        if self._cpus + _SLACK < cpus:
-            return None
-        places = self._find(gpu)
-        if places is None:
-            return None
-        self._cpus -= cpus
-        for number, part in places:
-            self._gpus[number] -= part
+        places: list[_Place] = []
+        for _ in range(self._processes):
+            place = self._find(gpu)
+            if place is None:
+                for taken in places:
+                    taken.leave()
+                return None
+            place.take()
+            places.append(place)
         self._places[spec.key] = places
         granted = Granted(gpu, self.known.parts_of(spec))
         self._granted[spec.key] = granted
@@ -146,9 +174,8 @@ class Room:
 
     def give_back(self, spec: TrialSpec) -> Granted:
         """Free what a training was given, and return what that was."""
-        self._cpus += self._processes * self.resources.cpu
-        for number, part in self._places.pop(spec.key):
-            self._gpus[number] += part
+        for place in self._places.pop(spec.key):
+            place.leave()
         return self._granted.pop(spec.key)
 
     def learn(self, spec: TrialSpec, scores: Mapping[str, float]) -> None:
@@ -164,26 +191,27 @@ class Room:
         """Return how many GPUs a training has with what it was given, all its processes counted."""
         return given.gpu * self._processes
 
-    def _find(self, gpu: float) -> list[tuple[int, float]] | None:
-        """Return GPUs that have room for every process, or None."""
-        free, found = list(self._gpus), []
-        for _ in range(self._processes):
-            if gpu >= 1:
-                whole = [n for n, rest in enumerate(free) if rest > 1 - _SLACK]
-                chosen = [(number, 1.0) for number in whole[: math.ceil(gpu)]]
-                if len(chosen) < math.ceil(gpu):
-                    return None
-            elif gpu > 0:
-                fitting = [n for n, rest in enumerate(free) if rest + _SLACK >= gpu]
-                if not fitting:
-                    return None
-                chosen = [(min(fitting, key=lambda n: free[n]), gpu)]
-            else:
-                chosen = []
-            for number, part in chosen:
-                free[number] -= part
-            found += chosen
-        return found
+    def _find(self, gpu: float) -> _Place | None:
+        """Return where there is room for one process, or None."""
+        cpu = self.resources.cpu
+        nodes = [node for node in self._nodes if node.cpus + _SLACK >= cpu]
+        if gpu == 0:
+            return _Place(nodes[0], cpu, (), 0.0) if nodes else None
+        if gpu >= 1:
+            for node in nodes:
+                if len(node.whole()) >= gpu:
+                    return _Place(node, cpu, tuple(node.whole()[: int(gpu)]), 1.0)
+            return None
+        fitting = [
+            (node, number)
+            for node in nodes
+            for number, free in enumerate(node.gpus)
+            if free + _SLACK >= gpu
+        ]
+        if not fitting:
+            return None
+        node, number = min(fitting, key=lambda place: place[0].gpus[place[1]])
+        return _Place(node, cpu, (number,), gpu)
 
 
 def _at_least(needed: float) -> float:

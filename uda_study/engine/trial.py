@@ -21,6 +21,7 @@ from uda_study.engine.disk import is_full
 from uda_study.engine.job import Job
 from uda_study.engine.label_access import by_role, write_access
 from uda_study.engine.memory_costs import MOST_PARTS, Told, relieved
+from uda_study.engine.placement import note_place
 from uda_study.engine.room import Granted
 from uda_study.engine.shared_images import fetch_images
 from uda_study.engine.style_pictures import write_styles
@@ -65,6 +66,7 @@ def run_trial(
         return known
     folder.mkdir(parents=True, exist_ok=True)
     accelerator.release(device)
+    note_place(folder, ranks.rank)
     started = time.monotonic()
     told = Told(reporter, device, granted)
     try:
