@@ -129,7 +129,7 @@ def test_a_cluster_is_asked_whether_it_takes_the_token(ray_that, monkeypatch):
     with pytest.raises(InputError, match=f"is not the cluster's, got {other}; copy"):
         check_token("auto")
     monkeypatch.delenv(MODE)
-    with pytest.raises(InputError, match="token: the cluster asks for one.*RAY_AUTH_MODE=token"):
+    with pytest.raises(InputError, match=r"token: the cluster asks for one.*RAY_AUTH_MODE=token"):
         check_token(other)
 
 
