@@ -8,7 +8,8 @@ import torch
 
 from uda_study.data.postprocess import PostprocessSpec
 from uda_study.engine import artifacts
-from uda_study.engine.trial import read_result, run_trial
+from uda_study.engine.trial import read_result, run_trial, write_result
+from uda_study.study.trial import TrialResult
 from uda_study.training.evaluate import Evaluator
 from uda_study.training.package import load_package
 from uda_study.training.reporter import MemoryReporter, Stopped
