@@ -1,0 +1,47 @@
+"""A thousand trainings on sixty-four slots, in simulated time."""
+
+import tracemalloc
+
+import pytest
+from many_slots import Cluster, queue_of
+from simulation import STEPS
+
+SLOTS, CELLS, SAMPLES = 64, 4, 250
+
+
+@pytest.fixture(scope="module")
+def ran():
+    cluster = Cluster(queue_of(CELLS, SAMPLES), SLOTS)
+    tracemalloc.start()
+    cluster.run()
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return cluster, kept
+
+
+def test_no_slot_is_idle_while_something_can_start(ran):
+    cluster, _ = ran
+    assert set(cluster.idle) <= {"", "segmenters", "choices", "the end"}
+    assert cluster.idle["nothing"] == 0
+
+
+def test_slots_are_busy_from_the_first_segmenter_to_the_last_choice(ran):
+    cluster, _ = ran
+    assert cluster.busy / (cluster.busy + cluster.idle["choices"]) > 0.95
+
+
+def test_every_training_is_done_once(ran):
+    cluster, _ = ran
+    assert set(cluster.started.values()) == {1}
+    assert len(cluster.started) == CELLS * (SAMPLES + 2) + 2 * 2
+    results = cluster.queue.results
+    assert set(results) == set(cluster.started)
+    pruned = [result for result in results.values() if result.status == "pruned"]
+    assert CELLS * SAMPLES / 4 < len(pruned) < CELLS * SAMPLES
+    assert {result.step for result in pruned} <= set(STEPS[:-1])
+
+
+def test_the_queue_keeps_a_few_kilobytes_of_a_training(ran):
+    cluster, kept = ran
+    assert not cluster.queue.running
+    assert kept / len(cluster.started) < 24_000
