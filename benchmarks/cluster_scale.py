@@ -1,9 +1,11 @@
 """How many slots one driver keeps busy: stub trainings through the project's own queue.
 
-``queue``: the queue alone in simulated time, without Ray. ``tune``: Ray Tune on a cluster of
+``queue``: the queue alone in simulated time, without Ray. ``mlflow``: the journal and the run log
+alone, on SQLite. ``tune``: Ray Tune on a cluster of
 several raylets on this machine, MLflow on SQLite; trainings sleep and report.
 
     python benchmarks/cluster_scale.py queue --trials 10000 --slots 64
+    python benchmarks/cluster_scale.py mlflow --trials 200
     python benchmarks/cluster_scale.py tune --nodes 4 --slots-per-node 4 --trials 160 --seconds 4
 """
 
@@ -23,24 +25,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 from ray import tune
 from ray.cluster_utils import Cluster as Raylets
 
 from uda_study.engine import run, token
-from uda_study.engine.journal import Journal
+from uda_study.engine.journal import Finished, Journal, Reported, Started
 from uda_study.engine.loopback import on_loopback
 from uda_study.engine.progress import ProgressMeter
 from uda_study.engine.tuning import Foreman
 from uda_study.study.model import StudySpec
-from uda_study.study.trial import TrialSpec
+from uda_study.study.trial import TrialResult, TrialSpec
 from uda_study.tracking.log import MlflowRunLog
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "engine"))
 
-from many_slots import Cluster, queue_of  # noqa: E402 - it lies beside the tests
+from many_slots import Cluster, queue_of
 
-CELLS, REPORTS = 4, 4
+CELLS, REPORTS, SCORES = 4, 4, 12
 
 
 def rss_mib() -> float:
@@ -67,6 +68,52 @@ def run_queue(arguments: argparse.Namespace) -> dict[str, Any]:
         "rss_mib_after": round(rss_mib()),
         "busy": round(cluster.busy / whole, 3),
         "idle": {why: round(idle / whole, 3) for why, idle in cluster.idle.items() if idle},
+    }
+
+
+def run_mlflow(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Write the journal and the run log of so many trainings as fast as they take it."""
+    home = Path(tempfile.mkdtemp(prefix="uda-scale-", dir=arguments.scratch))
+    folder = home / "studies" / "scale"
+    folder.mkdir(parents=True)
+    queue = queue_of(CELLS, arguments.trials // CELLS)
+    log = MlflowRunLog(home, supervision=lambda _: "images")
+    log.open("scale", folder, [work.cell for work in queue.cells.values()], {"seeds": "0,1"})
+    watched = Watched(log._writer)
+    journal = Journal(folder / "journal.jsonl")
+    scores = {f"blind/value_{number}": 0.5 for number in range(SCORES)}
+    count, journalled, started = 0, 0.0, time.monotonic()
+    while (spec := queue.next()) is not None:
+        result = TrialResult(spec.key, "complete", REPORTS, scores)
+        place = folder / "trials" / spec.key
+        place.mkdir(parents=True)
+        (place / "cases.csv").write_text("case,structure,metric,value\n" * 40)
+        before = time.monotonic()
+        journal.write(Started(spec))
+        for step in range(REPORTS):
+            journal.write(Reported(spec.key, step, scores))
+        journal.write(Finished(result))
+        journalled += time.monotonic() - before
+        log.trial_started(spec, dict.fromkeys((f"parameter.{n}" for n in range(40)), 1.0))
+        for step in range(REPORTS):
+            log.trial_reported(spec, step, scores)
+        log.trial_finished(spec, result, place)
+        queue.finished(result)
+        count += 1
+    log.close("complete")
+    wall = time.monotonic() - started
+    database = sum(path.stat().st_size for path in home.glob("mlflow.db*"))
+    return {
+        "trainings": count,
+        "events": sum(watched.batches),
+        "scores_per_report": SCORES,
+        "mlflow_s": round(watched.writing, 1),
+        "mlflow_trainings_per_s": round(count / watched.writing, 2),
+        "mlflow_events_per_s": round(sum(watched.batches) / watched.writing, 1),
+        "wall_s": round(wall, 1),
+        "journal_ms_per_event": round(1000 * journalled / (count * (REPORTS + 2)), 2),
+        "journal_bytes_per_training": round(journal.path.stat().st_size / count),
+        "database_bytes_per_training": round(database / count),
     }
 
 
@@ -224,13 +271,25 @@ class Peak:
 
 def children_mib() -> float:
     """Return the proportional memory of all processes below this one, shared pages counted once."""
-    total = 0.0
-    for child in psutil.Process().children(recursive=True):
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            total += child.memory_full_info().pss / 2**20
-        except psutil.Error:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
             continue
-    return total
+    below, found = {os.getpid()}, 0
+    while len(below) > found:
+        found = len(below)
+        below |= {process for process, parent in parents.items() if parent in below}
+    return sum(map(_proportional_mib, below - {os.getpid()}))
+
+
+def _proportional_mib(process: int) -> float:
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def main() -> None:
@@ -242,6 +301,10 @@ def main() -> None:
     queue.add_argument("--trials", type=int, default=1000)
     queue.add_argument("--alg", choices=("random", "tpe"), default="random")
     queue.set_defaults(do=run_queue)
+    tracked = commands.add_parser("mlflow")
+    tracked.add_argument("--trials", type=int, default=200)
+    tracked.add_argument("--scratch", type=Path, default=None)
+    tracked.set_defaults(do=run_mlflow)
     on_ray = commands.add_parser("tune")
     on_ray.add_argument("--nodes", type=int, default=4)
     on_ray.add_argument("--slots-per-node", type=int, default=4)
