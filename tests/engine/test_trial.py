@@ -8,7 +8,8 @@ import torch
 
 from uda_study.data.postprocess import PostprocessSpec
 from uda_study.engine import artifacts
-from uda_study.engine.trial import read_result, run_trial
+from uda_study.engine.trial import read_result, run_trial, write_result
+from uda_study.study.trial import TrialResult
 from uda_study.training.evaluate import Evaluator
 from uda_study.training.package import load_package
 from uda_study.training.reporter import MemoryReporter, Stopped
@@ -201,3 +202,14 @@ def test_the_anchors_of_equal_source_models_are_computed_once(make_spec, job):
     run(make_spec("no_adaptation"), job)
     assert list((job.home.cache / "stages" / "anchors").iterdir()) == anchors
     assert set(json.loads(anchors[0].read_text())) == {"lower", "upper"}
+
+
+def test_a_result_of_another_training_is_none(job, make_spec):
+    spec = make_spec()
+    folder = job.trial_folder(spec.key)
+    folder.mkdir(parents=True)
+    for key in ("../../elsewhere", "0123456789ab"):
+        write_result(folder, TrialResult(key, "complete", 3))
+        assert read_result(folder) is None
+    write_result(folder, TrialResult(spec.key, "complete", 3))
+    assert read_result(folder) is not None

@@ -39,7 +39,7 @@ def test_all_of_a_report_comes_from_mlflow(
     assert found.board.tables[0].rows[0].dice == pytest.approx(0.7)
     assert (len(found.runs), len(found.cases)) == (2, 8)
     # Paths were cut when the file was attached.
-    assert found.spec == {"name": "toy", "root": ".../data"}
+    assert found.spec == {"name": "toy", "root": "..."}
     assert found.data == {"cases": {}, "splits": {}}
     assert found.environment == "torch==2.13\n"
     assert found.checks == checks

@@ -41,10 +41,13 @@ def content_sha256(path: Path, where: str, memo: Path) -> str:
     try:
         files = files_below(path) if path.is_dir() else [path]
         states = [file.stat() for file in files]
-        stamp: list[JSON] = [
-            [file.name, state.st_size, state.st_mtime_ns, state.st_ctime_ns]
-            for file, state in zip(files, states, strict=True)
-        ]
+        # Hashed, as the name of a file may be that of a patient.
+        stamp = key_of(
+            [
+                [file.name, state.st_size, state.st_mtime_ns, state.st_ctime_ns]
+                for file, state in zip(files, states, strict=True)
+            ]
+        )
         note = memo / f"{hashlib.sha256(os.fsencode(path.absolute())).hexdigest()}.json"
         known = _remembered(note, stamp)
         if known is not None:
@@ -146,7 +149,7 @@ def _discard(folder: Path) -> None:
         aside.unlink()
 
 
-def _remembered(note: Path, stamp: list[JSON]) -> str | None:
+def _remembered(note: Path, stamp: str) -> str | None:
     try:
         known_stamp, digest = json.loads(note.read_text())
     except (OSError, ValueError, TypeError):

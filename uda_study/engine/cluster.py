@@ -9,8 +9,10 @@ from contextlib import contextmanager
 
 import ray
 
+from uda_study.engine import token
 from uda_study.engine.growing import grown_machine
 from uda_study.engine.joining import await_machines
+from uda_study.engine.loopback import on_loopback
 from uda_study.engine.packing import Machine
 from uda_study.training.memory import ALLOCATOR
 
@@ -50,24 +52,28 @@ def machine() -> Machine:
 def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Machine]:
     """Start a local Ray, or join the one at ``address``, and leave it at the end.
 
-    A Ray of its own listens on loopback only and stops with the study.
+    A Ray of its own listens on loopback only and stops with the study. `InputError` for one of
+    other machines that asks for no token.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     allocator = {name: os.environ.get(name, value) for name, value in ALLOCATOR.items()}
     if address is None:
         os.environ |= allocator  # inherited by all that Ray starts
-        ray.init(
-            address="local",
-            num_cpus=cpus,
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _node_ip_address="127.0.0.1",
-            _system_config={"preload_python_modules": list(_PRELOAD)},
-        )
+        token.keep_private()
+        with on_loopback():
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address="127.0.0.1",
+                _system_config={"preload_python_modules": list(_PRELOAD)},
+            )
     else:
+        token.check_token(address)
         ray.init(
             address=address,
             log_to_driver=False,
@@ -79,6 +85,7 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
     try:
         if address is not None:
+            token.refuse_open(os.environ["RAY_ADDRESS"])
             await_machines()
         yield machine()
     finally:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 
 from uda_study.engine.queue import CellWork, WorkQueue
-from uda_study.study.trial import TrialResult
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,34 @@ class Progress:
 
 
 @dataclass
+class _Tally:
+    """What has been counted of one cell so far."""
+
+    ended: Counter[str] = field(default_factory=Counter)
+    confirmations: int = 0
+    best: float | None = None
+
+
+@dataclass
 class ProgressMeter:
-    """Reads the queue and the clock; ``others`` counts baselines and confirmations per cell."""
+    """Reads the queue and the clock; ``others`` counts baselines and confirmations per cell.
+
+    It is read at every event, so it counts on from where it was: the queue only adds.
+    """
 
     queue: WorkQueue
     baselines: int
     confirmations_per_cell: int
     started: float = field(default_factory=time.monotonic)
     finished_before: int = 0
+    _tallies: dict[str, _Tally] = field(default_factory=dict)
+    _specs: int = 0
+    _results: int = 0
 
     def read(self) -> Progress:
         """Return the state now."""
         queue = self.queue
+        self._count_on()
         total = self.baselines + sum(self._total(work) for work in queue.cells.values())
         done = len(queue.results)
         seconds = time.monotonic() - self.started
@@ -64,32 +80,39 @@ class ProgressMeter:
             left,
         )
 
+    def _count_on(self) -> None:
+        """Take in the trainings that were begun or ended since the last time."""
+        queue = self.queue
+        for spec in islice(queue.specs.values(), self._specs, None):
+            self._tally(spec.cell).confirmations += spec.kind == "confirm"
+        for result in islice(queue.results.values(), self._results, None):
+            spec = queue.specs[result.key]
+            tally = self._tally(spec.cell)
+            tally.ended[result.status] += 1
+            value = result.scores.get(queue.metric)
+            if spec.kind == "search" and result.status == "complete" and value is not None:
+                tally.best = value if tally.best is None else max(tally.best, value)
+        self._specs, self._results = len(queue.specs), len(queue.results)
+
+    def _tally(self, cell: str) -> _Tally:
+        return self._tallies.setdefault(cell, _Tally())
+
     def _total(self, work: CellWork) -> int:
         """Return the trainings of a cell, those included whose setting is no longer chosen."""
-        confirmed = sum(
-            spec.kind == "confirm" and spec.cell == work.cell.key
-            for spec in self.queue.specs.values()
-        )
+        confirmed = self._tally(work.cell.key).confirmations
         if work.pending is None:
             return work.num_samples + confirmed + self.confirmations_per_cell
         return work.num_samples + confirmed + len(work.pending)
 
     def _cell(self, work: CellWork) -> CellProgress:
         key = work.cell.key
-        specs = self.queue.specs
-        mine = [r for r in self.queue.results.values() if specs[r.key].cell == key]
-        searched = [r for r in mine if specs[r.key].kind == "search" and r.status == "complete"]
-        best = [r.scores[self.queue.metric] for r in searched if self.queue.metric in r.scores]
+        tally = self._tally(key)
         return CellProgress(
             key=key,
-            done=_count(mine, "complete"),
+            done=tally.ended["complete"],
             running=sum(spec.cell == key for spec in self.queue.running.values()),
-            pruned=_count(mine, "pruned"),
-            failed=_count(mine, "failed") + _count(mine, "diverged"),
+            pruned=tally.ended["pruned"],
+            failed=tally.ended["failed"] + tally.ended["diverged"],
             total=self._total(work),
-            best=max(best, default=None),
+            best=tally.best,
         )
-
-
-def _count(results: Sequence[TrialResult], status: str) -> int:
-    return sum(result.status == status for result in results)

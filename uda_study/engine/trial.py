@@ -155,9 +155,10 @@ def _is_lost_peer(error: Exception) -> bool:
 def read_result(folder: Path) -> TrialResult | None:
     """Return the result that a finished training left, or None."""
     try:
-        return TrialResult(**json.loads((folder / RESULT).read_text()))
+        result = TrialResult(**json.loads((folder / RESULT).read_text()))
     except (OSError, ValueError, TypeError):
         return None
+    return result if result.key == folder.name else None  # of another training
 
 
 def write_result(folder: Path, result: TrialResult) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from uda_study.types import JSON, Direction
@@ -48,9 +49,10 @@ class TrialSpec:
     seed: int
     params: Mapping[str, JSON]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A short content hash: the name of the trial's folder and of its MLflow run."""
+        # Asked for at every event of every training that runs beside.
         text = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

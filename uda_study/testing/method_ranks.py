@@ -61,4 +61,5 @@ def _compare(method: AnyMethod, dims: int, folder: Path, stem: str) -> float:
     finally:
         torch.set_default_dtype(usual)
     whole = state(run.method)
-    return max(largest_difference(whole, torch.load(folder / f"{stem}.{rank}")) for rank in (0, 1))
+    of_ranks = (torch.load(folder / f"{stem}.{rank}", weights_only=True) for rank in (0, 1))
+    return max(largest_difference(whole, one) for one in of_ranks)

@@ -18,16 +18,22 @@ RUN_STATUS = {"complete": "FINISHED", "pruned": "FINISHED"}
 """All other endings of a training are FAILED in MLflow; the tag ``uda.status`` tells which."""
 
 _LONGEST = {"param": 6000, "tag": 5000}
-_ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^/\s'\"<>|:,;]+/)+")
+_ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^/\s'\"<>|:,;]+/)+([^/\s'\"<>|:,;)\]}]*)")
 
 
 def redact(text: str) -> str:
-    """Return the text with every absolute path cut down to its last part.
+    """Return the text without absolute paths; of a path to source code, its last part stays.
 
-    >>> redact("cannot read '/home/ann/scans/ct_3.nii' for blind/score")
-    "cannot read '.../ct_3.nii' for blind/score"
+    The name of an image or of a folder of images may be that of a patient.
+
+    >>> redact("cannot read '/home/ann/scans/ct_3.nii' in /home/ann/code/trial.py")
+    "cannot read '...' in .../trial.py"
     """
-    return _ABSOLUTE.sub(".../", text)
+    return _ABSOLUTE.sub(lambda found: f".../{found[1]}" if _is_code(found[1]) else "...", text)
+
+
+def _is_code(name: str) -> bool:
+    return name.endswith((".py", ".so", ".yaml"))
 
 
 def study_tags(study: str, tags: Mapping[str, str]) -> dict[str, str]:

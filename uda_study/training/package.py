@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -28,6 +28,8 @@ from uda_study.training.weights import file_sha256, save_weights
 from uda_study.types import Task
 
 WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
+# Names of folders of a home, where a training's own files are looked for.
+_NAME = r"^\w[\w.-]*$"
 
 
 class ModelConfig(BaseModel):
@@ -43,8 +45,8 @@ class ModelConfig(BaseModel):
     preprocessing: Preprocessing
     postprocess: PostprocessSpec = PostprocessSpec()
     direction: str
-    study: str
-    trial: str
+    study: str = Field(pattern=_NAME)
+    trial: str = Field(pattern=_NAME)
     uda_study: str = uda_study.__version__
 
 
