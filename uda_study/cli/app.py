@@ -14,6 +14,7 @@ from uda_study.cli import (
     data,
     doctor,
     evaluate,
+    follow,
     init,
     leaderboard,
     plan,
@@ -44,6 +45,7 @@ app.command("resume")(run.resume)
 app.command("retry")(retry.retry)
 app.command("evaluate")(evaluate.evaluate)
 app.command("status")(status.status)
+app.command("follow")(follow.follow)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 import ray
 
+from uda_study.engine.access import refuse_open
 from uda_study.engine.packing import Machine
+from uda_study.errors import InputError
 from uda_study.training.memory import ALLOCATOR
 
 # Read by Ray at import or at start; none of them changes what is computed.
@@ -29,6 +31,8 @@ _ENVIRONMENT = {
     "RAY_SCHEDULER_EVENTS": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # A job that was submitted has an environment already; ours repeats what it says.
+    "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1",
 }
 
 # Ray keeps a few idle processes ready; with these imported, a training starts in its first second.
@@ -46,7 +50,9 @@ def machine() -> Machine:
 def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Machine]:
     """Start a local Ray, or join the one at ``address``, and leave it at the end.
 
-    A Ray of its own listens on loopback only and stops with the study.
+    A Ray of its own listens on loopback only and stops with the study. ``auto`` joins the one of
+    ``RAY_ADDRESS``, or of this machine. `InputError` where there is none, or one without a token
+    that others can reach.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -64,12 +70,7 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
             _system_config={"preload_python_modules": list(_PRELOAD)},
         )
     else:
-        ray.init(
-            address=address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={"env_vars": allocator},
-        )
+        _join(address, allocator)
     # With two Rays on one machine, helper actors would not know which one is theirs.
     before = os.environ.get("RAY_ADDRESS")
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
@@ -81,3 +82,30 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
             os.environ.pop("RAY_ADDRESS", None)
         else:
             os.environ["RAY_ADDRESS"] = before
+
+
+def _join(address: str, allocator: dict[str, str]) -> None:
+    """Become a driver of a Ray that exists; its processes have an environment of their own."""
+    # An address that Ray finds itself is looked at below, before anything is handed out.
+    if address != "auto":
+        refuse_open(address.rpartition(":")[0])
+    environment = {name: os.environ[name] for name in _ENVIRONMENT} | allocator
+    try:
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": environment},
+        )
+    except ConnectionError as error:
+        raise InputError.of(
+            "--cluster",
+            "no Ray answers there",
+            address,
+            "on a machine of the cluster auto finds it, elsewhere give HOST:PORT of its head",
+        ) from error
+    try:
+        refuse_open(ray.get_runtime_context().gcs_address.rpartition(":")[0])
+    except InputError:
+        ray.shutdown()
+        raise

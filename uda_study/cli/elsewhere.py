@@ -1,0 +1,136 @@
+"""A study that is run somewhere else: as a job of a cluster, or by a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from uda_study.cli.console import INTERRUPTED, OK, Screen
+
+if TYPE_CHECKING:
+    from uda_study.cli.run import Where
+    from uda_study.clusters.records import Submission
+    from uda_study.clusters.target import JobsApi, Launched
+    from uda_study.study.source import SourcedStudy
+
+
+def begun_or_submitted(home: Path, text: str, cluster: str | None) -> SourcedStudy:
+    """Return the study that was begun in this home or submitted from it.
+
+    `InputError` where it was only submitted, and no cluster is named to go on at.
+    """
+    from uda_study.api.beginning import begun, read
+    from uda_study.clusters.records import Submissions
+    from uda_study.errors import InputError
+    from uda_study.study.find import find_study
+
+    records = Submissions(home.absolute())
+    submitted = {record.study: record for record in records.all()}
+    local = {path.parent.name for path in home.glob("studies/*/study.yaml")}
+    name = find_study(text, sorted(local | set(submitted)))
+    if name in local:
+        return begun(home, name)
+    if cluster is None:
+        raise InputError.of(
+            f"study {name}",
+            "was submitted to a cluster and lies there",
+            submitted[name].cluster,
+            f"--cluster {submitted[name].cluster}",
+        )
+    return read(records.study_file(name))
+
+
+def leave_to(
+    where: Where,
+    sourced: SourcedStudy,
+    screen: Screen,
+    home: Path,
+    words: Sequence[str] = ("run", "study.yaml"),
+) -> str | None:
+    """Have the study run elsewhere, which does not return, or return the Ray to join here.
+
+    ``words`` are the command that the cluster is to run. None stands for a Ray of its own.
+    """
+    from uda_study.clusters.target import Joined, target_of
+    from uda_study.errors import InputError
+
+    target = None if where.cluster is None else target_of(where.cluster)
+    if where.install and (target is None or isinstance(target, Joined)):
+        raise InputError.of("--install", "is for studies that are submitted", where.cluster)
+    if target is None or isinstance(target, Joined):
+        return None if target is None else target.address
+    submit_study(target, sourced, words, screen, home, where)
+    return None
+
+
+def submit_study(
+    target: JobsApi | Launched,
+    sourced: SourcedStudy,
+    words: Sequence[str],
+    screen: Screen,
+    home: Path,
+    where: Where,
+) -> NoReturn:
+    """Submit the study and follow it, unless it is to be left alone."""
+    from uda_study.clusters.reach import reached
+    from uda_study.clusters.records import Submissions
+    from uda_study.clusters.shipping import outside, staged
+    from uda_study.clusters.submitting import submit
+    from uda_study.study.cells import cells, study_id, study_methods
+
+    study = study_id(sourced.resolved)
+    screen.note(f"✓ study {study} valid, {len(cells(sourced.spec))} cells")
+    for name in outside(study_methods(sourced.spec), sourced.spec.data.dataset):
+        screen.note(f"! {name} is of another package, which has to be installed on the cluster")
+    with staged(sourced.resolved) as package:
+        screen.note(f"ships {package}: the program, study.yaml, versions; no data")
+        with reached(target, screen.note) as jobs:
+            command = [*words, "--cluster", "auto"]
+            submission = submit(jobs, study, command, package, install=where.install)
+    record = Submissions(home.absolute()).add(study, str(target), submission, sourced.resolved)
+    screen.note(f"submitted {submission} to {target}")
+    if where.detach:
+        screen.note(come_back(study))
+        if screen.as_json:
+            screen.result(vars(record))
+        raise SystemExit(OK)
+    follow_submission(record, screen, home)
+
+
+def follow_submission(record: Submission, screen: Screen, home: Path) -> NoReturn:
+    """Show the job's log until it has ended, and exit as it did."""
+    import sys
+
+    from uda_study.clusters.following import Follower, exit_code
+    from uda_study.clusters.reach import reached
+    from uda_study.clusters.records import Submissions
+    from uda_study.clusters.target import submits_to
+
+    target = submits_to(record.cluster)
+    records = Submissions(home.absolute())
+
+    def write(text: str) -> None:
+        stream = sys.stderr if screen.as_json else sys.stdout
+        stream.write(text)
+        stream.flush()
+
+    follower = Follower(lambda: reached(target, screen.note), record.submission, write, screen.note)
+    try:
+        job = follower.follow()
+    except KeyboardInterrupt:
+        screen.note(f"\nthe study goes on at {record.cluster}\n{come_back(record.study)}")
+        raise SystemExit(INTERRUPTED) from None
+    record = records.seen(record, job.status)
+    code = exit_code(job)
+    screen.note(f"{record.submission} {job.status.lower()} at {record.cluster}, exit {code}")
+    if code not in (OK, 2):
+        screen.note(f"go on: uda-study resume {record.study} --cluster {record.cluster}")
+    if screen.as_json:
+        screen.result({**vars(record), "exit": code})
+    raise SystemExit(code)
+
+
+def come_back(study: str) -> str:
+    """Say how to see and how to end what was left running."""
+    return f"see it:  uda-study follow {study}\nend it:  uda-study stop {study}"

@@ -1,0 +1,134 @@
+"""What travels to a cluster with a study: the program, the study file, the versions; no data."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import requires, version
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+import uda_study
+from uda_study.errors import InputError
+from uda_study.types import JSON
+
+STUDY_FILE, CONSTRAINTS, PROJECT = "study.yaml", "constraints.txt", "pyproject.toml"
+MAX_BYTES = 20 * 10**6
+_NAME = "uda-study"
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Package:
+    """A folder that holds all that travels."""
+
+    folder: Path
+
+    @property
+    def files(self) -> dict[str, int]:
+        """The size of every file, in bytes, by its path in the folder."""
+        found = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.folder)): path.stat().st_size for path in found}
+
+    def __str__(self) -> str:
+        files = self.files
+        return f"{len(files)} files, {sum(files.values()) / 1e6:.1f} MB"
+
+
+@contextmanager
+def staged(
+    resolved: Mapping[str, JSON], source: Path | None = None, most: int = MAX_BYTES
+) -> Iterator[Package]:
+    """Yield a folder with the program, the study as it was validated here, and the versions.
+
+    ``source`` is the package's own folder, that of this process if left out. `InputError` above
+    ``most`` bytes.
+    """
+    package = source or Path(uda_study.__file__).parent
+    with tempfile.TemporaryDirectory(prefix="uda-study-") as name:
+        folder = Path(name)
+        shutil.copytree(
+            package,
+            folder / package.name,
+            ignore=shutil.ignore_patterns("__pycache__", "*.py[co]", ".*"),
+        )
+        (folder / STUDY_FILE).write_text(study_text(resolved), encoding="utf-8")
+        beside = package.parent
+        if _is_checkout(beside):
+            shutil.copyfile(beside / PROJECT, folder / PROJECT)
+            shutil.copyfile(beside / CONSTRAINTS, folder / CONSTRAINTS)
+        else:
+            (folder / CONSTRAINTS).write_text("\n".join(installed()) + "\n", encoding="utf-8")
+        found = Package(folder)
+        _refuse_large(found, most)
+        yield found
+
+
+def study_text(resolved: Mapping[str, JSON]) -> str:
+    """Return the study as a file: settings applied, defaults filled in."""
+    text = io.StringIO()
+    YAML(typ="safe", pure=True).dump(json.loads(json.dumps(resolved)), text)
+    return text.getvalue()
+
+
+def installed() -> list[str]:
+    """Return what uda-study needs, each in the version that is installed here."""
+    pins = []
+    for requirement in requires(_NAME) or ():
+        text, _, marker = requirement.partition(";")
+        if "extra" in marker:
+            continue
+        bare = text.split(">")[0].split("=")[0].split("<")[0].strip()
+        pins.append(f"{bare}=={version(bare.split('[')[0])}")
+    return pins
+
+
+def to_install(package: Package) -> list[str]:
+    """Return what pip is to install on machines without the packages: all but Ray itself.
+
+    A machine of a cluster has the Ray that the cluster runs.
+    """
+    lines = (package.folder / CONSTRAINTS).read_text(encoding="utf-8").splitlines()
+    pins = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    needed = {_plain(pin) for pin in installed()} | {"boto3", "psycopg", "psycopg-binary"}
+    return [pin for pin in pins if _plain(pin) in needed - {"ray"}]
+
+
+def outside(methods: Sequence[str], dataset: str) -> list[str]:
+    """Return those of a study's plugins that are not part of uda-study, and do not travel."""
+    root = Path(uda_study.__file__).parent
+    named = [("methods", name) for name in methods] + [("datasets", dataset)]
+    return [
+        name
+        for kind, name in named
+        if not (root / kind / f"{name}.py").exists() and not (root / kind / name).is_dir()
+    ]
+
+
+def _plain(pin: str) -> str:
+    name = pin.split("==", maxsplit=1)[0].split("[", maxsplit=1)[0]
+    return name.lower().replace("_", "-")
+
+
+def _is_checkout(folder: Path) -> bool:
+    return (folder / PROJECT).is_file() and (folder / CONSTRAINTS).is_file()
+
+
+def _refuse_large(package: Package, most: int) -> None:
+    files = package.files
+    total = sum(files.values())
+    if total <= most:
+        return
+    largest = sorted(files, key=lambda name: files[name], reverse=True)[:_SHOWN]
+    raise InputError.of(
+        "uda-study",
+        f"what travels to the cluster must not exceed {most / 1e6:g} MB",
+        f"{total / 1e6:.1f} MB",
+        "the largest: " + ", ".join(f"{name} ({files[name] / 1e6:.1f} MB)" for name in largest),
+    )
