@@ -25,6 +25,7 @@ from uda_study.cli import (
     retry,
     run,
     status,
+    stop,
     ui,
     validate,
 )
@@ -46,6 +47,7 @@ app.command("retry")(retry.retry)
 app.command("evaluate")(evaluate.evaluate)
 app.command("status")(status.status)
 app.command("follow")(follow.follow)
+app.command("stop")(stop.stop)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -28,9 +29,8 @@ def begun_or_submitted(home: Path, text: str, cluster: str | None) -> SourcedStu
     records = Submissions(home.absolute())
     submitted = {record.study: record for record in records.all()}
     local = {path.parent.name for path in home.glob("studies/*/study.yaml")}
-    name = find_study(text, sorted(local | set(submitted)))
-    if name in local:
-        return begun(home, name)
+    if not submitted or (name := find_study(text, sorted(local | set(submitted)))) in local:
+        return begun(home, text)
     if cluster is None:
         raise InputError.of(
             f"study {name}",
@@ -50,18 +50,44 @@ def leave_to(
 ) -> str | None:
     """Have the study run elsewhere, which does not return, or return the Ray to join here.
 
-    ``words`` are the command that the cluster is to run. None stands for a Ray of its own.
+    ``words`` are the command that a cluster is to run. None stands for a Ray of its own.
     """
     from uda_study.clusters.target import Joined, target_of
     from uda_study.errors import InputError
 
     target = None if where.cluster is None else target_of(where.cluster)
-    if where.install and (target is None or isinstance(target, Joined)):
+    if target is not None and not isinstance(target, Joined):
+        return submit_study(target, sourced, words, screen, home, where)
+    if where.install:
         raise InputError.of("--install", "is for studies that are submitted", where.cluster)
-    if target is None or isinstance(target, Joined):
-        return None if target is None else target.address
-    submit_study(target, sourced, words, screen, home, where)
-    return None
+    if where.detach:
+        return detach(where, sourced, screen, home)
+    return None if target is None else target.address
+
+
+def detach(where: Where, sourced: SourcedStudy, screen: Screen, home: Path) -> NoReturn:
+    """Have a process of its own run the study on this machine."""
+    from uda_study.clusters.shipping import study_text
+    from uda_study.engine import detached
+    from uda_study.engine.job import Home
+    from uda_study.files import write_whole
+    from uda_study.study.cells import study_id
+
+    study = study_id(sourced.resolved)
+    place = Home(home.absolute())
+    place.create()
+    folder = place.study(study)
+    folder.mkdir(parents=True, exist_ok=True)
+    # What was validated here is what runs, whatever becomes of the file meanwhile.
+    file = folder / "run.yaml"
+    write_whole(file, study_text(sourced.resolved))
+    joined = [] if where.cluster is None else ["--cluster", where.cluster]
+    detached.start(folder, ["run", str(file), "--home", str(place.path), *joined])
+    screen.note(f"study {study} runs by itself; it writes to {folder / detached.LOG}")
+    screen.note(come_back(study))
+    if screen.as_json:
+        screen.result({"study": study, "log": str(folder / detached.LOG)})
+    raise SystemExit(OK)
 
 
 def submit_study(
@@ -73,19 +99,25 @@ def submit_study(
     where: Where,
 ) -> NoReturn:
     """Submit the study and follow it, unless it is to be left alone."""
-    from uda_study.clusters.reach import reached
+    from uda_study.clusters.reach import bring_up, reached
     from uda_study.clusters.records import Submissions
+    from uda_study.clusters.seeing import refuse_twice
     from uda_study.clusters.shipping import outside, staged
     from uda_study.clusters.submitting import submit
+    from uda_study.clusters.target import Launched
     from uda_study.study.cells import cells, study_id, study_methods
 
     study = study_id(sourced.resolved)
     screen.note(f"✓ study {study} valid, {len(cells(sourced.spec))} cells")
+    if warning := refuse_twice(home.absolute(), study, str(target)):
+        screen.note(warning)
     for name in outside(study_methods(sourced.spec), sourced.spec.data.dataset):
         screen.note(f"! {name} is of another package, which has to be installed on the cluster")
     with staged(sourced.resolved) as package:
         screen.note(f"ships {package}: the program, study.yaml, versions; no data")
-        with reached(target, screen.note) as jobs:
+        if isinstance(target, Launched):
+            bring_up(target, screen.note)
+        with reached(target) as jobs:
             command = [*words, "--cluster", "auto"]
             submission = submit(jobs, study, command, package, install=where.install)
     record = Submissions(home.absolute()).add(study, str(target), submission, sourced.resolved)
@@ -100,8 +132,6 @@ def submit_study(
 
 def follow_submission(record: Submission, screen: Screen, home: Path) -> NoReturn:
     """Show the job's log until it has ended, and exit as it did."""
-    import sys
-
     from uda_study.clusters.following import Follower, exit_code
     from uda_study.clusters.reach import reached
     from uda_study.clusters.records import Submissions
@@ -110,12 +140,7 @@ def follow_submission(record: Submission, screen: Screen, home: Path) -> NoRetur
     target = submits_to(record.cluster)
     records = Submissions(home.absolute())
 
-    def write(text: str) -> None:
-        stream = sys.stderr if screen.as_json else sys.stdout
-        stream.write(text)
-        stream.flush()
-
-    follower = Follower(lambda: reached(target, screen.note), record.submission, write, screen.note)
+    follower = Follower(lambda: reached(target), record.submission, writer(screen), screen.note)
     try:
         job = follower.follow()
     except KeyboardInterrupt:
@@ -134,3 +159,14 @@ def follow_submission(record: Submission, screen: Screen, home: Path) -> NoRetur
 def come_back(study: str) -> str:
     """Say how to see and how to end what was left running."""
     return f"see it:  uda-study follow {study}\nend it:  uda-study stop {study}"
+
+
+def writer(screen: Screen) -> Callable[[str], None]:
+    """Return what passes on another process's output: to stdout, unless that is for JSON."""
+
+    def write(text: str) -> None:
+        stream = sys.stderr if screen.as_json else sys.stdout
+        stream.write(text)
+        stream.flush()
+
+    return write

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from uda_study.clusters.jobs import FAILED, STOPPED, SUCCEEDED, Job, Jobs, Unreachable
+from uda_study.clusters.jobs import FAILED, PENDING, STOPPED, SUCCEEDED, Job, Jobs, Unreachable
 from uda_study.errors import ClusterError
 
 # How long a cluster may be out of reach before following it ends.
@@ -63,7 +63,7 @@ class Follower:
             job = jobs.job(self.submission)
             if job is None:
                 raise ClusterError(f"the cluster does not know {self.submission}")
-            log = jobs.log(self.submission) if job.status != "PENDING" else ""
+            log = jobs.log(self.submission) if job.status != PENDING else ""
             if log[self.shown :]:
                 self.write(log[self.shown :])
                 self.shown = len(log)

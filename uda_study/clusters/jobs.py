@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from uda_study.clusters.target import JobsApi
-from uda_study.engine.access import refuse_open
 from uda_study.errors import ClusterError, InputError
 
 PENDING, RUNNING, STOPPED, SUCCEEDED, FAILED = (
     "PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED",
 )  # fmt: skip
-_ENDED = (STOPPED, SUCCEEDED, FAILED)
+ENDED = (STOPPED, SUCCEEDED, FAILED)
 _REQUEST_S = 60.0
 _TALKATIVE = (
     "ray.dashboard.modules.dashboard_sdk",
@@ -46,7 +44,7 @@ class Job:
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen."""
-        return self.status in _ENDED
+        return self.status in ENDED
 
 
 class Jobs(Protocol):
@@ -139,15 +137,14 @@ def entrypoint(words: Sequence[str]) -> str:
     return "exec python -m uda_study " + shlex.join(words)
 
 
-def open_jobs(target: JobsApi) -> RayJobs:
-    """Return the Jobs API of a cluster.
+def open_jobs(url: str, *, alone: bool) -> RayJobs:
+    """Return the Jobs API at an address; ``alone`` if only this machine can reach it.
 
-    Raises `InputError` where others could reach it without a token or ours is not its token, and
+    Raises `InputError` where others reach it without a token, or ours is not its token, and
     `Unreachable` where nothing answers.
     """
     from ray.job_submission import JobSubmissionClient  # noqa: PLC0415
 
-    refuse_open(target.host)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -157,8 +154,24 @@ def open_jobs(target: JobsApi) -> RayJobs:
         def _do_request(self, method: str, endpoint: str, **more: Any) -> Any:
             return super()._do_request(method, endpoint, **{"timeout": _REQUEST_S, **more})
 
-    with _reported(), _only(target.url):
-        return RayJobs(Client(target.url))
+    with _reported():
+        if not alone and _is_open(url):
+            raise InputError.of(
+                "--cluster",
+                "must ask for a token: whoever reaches an open cluster runs code on it",
+                url,
+                "start it with RAY_AUTH_MODE=token",
+            )
+        with _only(url):
+            return RayJobs(Client(url))
+
+
+def _is_open(url: str) -> bool:
+    """Ask without a token; what counts is the answer, not what was set here."""
+    import requests  # noqa: PLC0415
+
+    answer = requests.get(f"{url}/api/jobs/", timeout=_REQUEST_S, allow_redirects=False)
+    return answer.status_code == requests.codes.ok
 
 
 @contextmanager

@@ -8,19 +8,22 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from uda_study.clusters.jobs import ENDED, PENDING
 from uda_study.clusters.shipping import study_text
 from uda_study.errors import StoreError
 from uda_study.files import write_whole
 from uda_study.types import JSON
 
 FOLDER = "submissions"
+# Of a cluster that was made anew and knows nothing of what ran on the one before.
+UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True)
 class Submission:
     """A study on a cluster: which one, by which submission, and how it was seen last.
 
-    Times are ISO 8601 in UTC.
+    Times are ISO 8601 in UTC; ``unreachable`` says why the cluster does not answer now.
     """
 
     study: str
@@ -29,6 +32,12 @@ class Submission:
     when: str
     status: str
     seen: str
+    unreachable: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more becomes of it."""
+        return self.status in ENDED or self.status == UNKNOWN
 
 
 class Submissions:
@@ -44,13 +53,13 @@ class Submissions:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.study_file(study), study_text(resolved))
         now = _now()
-        record = Submission(study, cluster, submission, now, "PENDING", now)
+        record = Submission(study, cluster, submission, now, PENDING, now)
         self._write(record)
         return record
 
     def seen(self, record: Submission, status: str) -> Submission:
         """Write down how the submission was found just now."""
-        record = replace(record, status=status, seen=_now())
+        record = replace(record, status=status, seen=_now(), unreachable="")
         self._write(record)
         return record
 

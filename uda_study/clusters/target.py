@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,9 +33,13 @@ class JobsApi:
         return self.url
 
     @property
-    def host(self) -> str:
-        """The name or number of the machine."""
-        return urlsplit(self.url).hostname or ""
+    def alone(self) -> bool:
+        """Whether it is on the loopback interface, which other machines do not reach."""
+        host = urlsplit(self.url).hostname or ""
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import ray
 
-from uda_study.engine.access import refuse_open
 from uda_study.engine.packing import Machine
 from uda_study.errors import InputError
 from uda_study.training.memory import ALLOCATOR
@@ -51,8 +50,7 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
     """Start a local Ray, or join the one at ``address``, and leave it at the end.
 
     A Ray of its own listens on loopback only and stops with the study. ``auto`` joins the one of
-    ``RAY_ADDRESS``, or of this machine. `InputError` where there is none, or one without a token
-    that others can reach.
+    ``RAY_ADDRESS``, or of this machine; `InputError` where there is none.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -86,9 +84,6 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
 
 def _join(address: str, allocator: dict[str, str]) -> None:
     """Become a driver of a Ray that exists; its processes have an environment of their own."""
-    # An address that Ray finds itself is looked at below, before anything is handed out.
-    if address != "auto":
-        refuse_open(address.rpartition(":")[0])
     environment = {name: os.environ[name] for name in _ENVIRONMENT} | allocator
     try:
         ray.init(
@@ -104,8 +99,3 @@ def _join(address: str, allocator: dict[str, str]) -> None:
             address,
             "on a machine of the cluster auto finds it, elsewhere give HOST:PORT of its head",
         ) from error
-    try:
-        refuse_open(ray.get_runtime_context().gcs_address.rpartition(":")[0])
-    except InputError:
-        ray.shutdown()
-        raise
