@@ -10,6 +10,7 @@ import typer
 import uda_study
 from uda_study.cli import (
     claims,
+    cluster,
     compare,
     data,
     doctor,
@@ -57,6 +58,7 @@ app.command("ui")(ui.ui)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app)
 app.add_typer(claims.app)
+app.add_typer(cluster.app)
 for kind in plugin_lists.KINDS:
     app.command(kind)(plugin_lists.command(kind))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,16 @@ class Job:
         return self.status in ENDED
 
 
+@dataclass(frozen=True)
+class Member:
+    """A machine that belongs to a Ray; ``resources`` as it offers them in all."""
+
+    ip: str
+    head: bool
+    state: str
+    resources: Mapping[str, float]
+
+
 class Jobs(Protocol):
     """What submitting and following ask of a cluster. Every call may raise `Unreachable`."""
 
@@ -69,6 +79,9 @@ class Jobs(Protocol):
 
     def delete(self, submission: str) -> None:
         """Forget a submission that has ended."""
+
+    def members(self) -> list[Member]:
+        """Return the machines of the cluster, the head first."""
 
 
 class RayJobs:
@@ -131,6 +144,17 @@ class RayJobs:
         with _reported():
             self._client.delete_job(submission)
 
+    def members(self) -> list[Member]:
+        """Return the machines of the cluster, the head first."""
+        with _reported():
+            # What `ray list nodes` asks.
+            answer = self._client._do_request("GET", "/api/v0/nodes").json()
+        found = [
+            Member(one["node_ip"], one["is_head_node"], one["state"], one["resources_total"])
+            for one in answer["data"]["result"]["result"]
+        ]
+        return sorted(found, key=lambda member: (not member.head, member.ip))
+
 
 def entrypoint(words: Sequence[str]) -> str:
     """Return the command line by which the head runs uda-study."""
@@ -155,7 +179,7 @@ def open_jobs(url: str, *, alone: bool) -> RayJobs:
             return super()._do_request(method, endpoint, **{"timeout": _REQUEST_S, **more})
 
     with _reported():
-        if not alone and _is_open(url):
+        if not alone and is_open(url):
             raise InputError.of(
                 "--cluster",
                 "must ask for a token: whoever reaches an open cluster runs code on it",
@@ -166,8 +190,8 @@ def open_jobs(url: str, *, alone: bool) -> RayJobs:
             return RayJobs(Client(url))
 
 
-def _is_open(url: str) -> bool:
-    """Ask without a token; what counts is the answer, not what was set here."""
+def is_open(url: str) -> bool:
+    """Tell whether a Jobs API answers somebody without a token, whatever was set here."""
     import requests  # noqa: PLC0415
 
     answer = requests.get(f"{url}/api/jobs/", timeout=_REQUEST_S, allow_redirects=False)

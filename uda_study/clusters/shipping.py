@@ -43,7 +43,7 @@ class Package:
 
 @contextmanager
 def staged(
-    resolved: Mapping[str, JSON], source: Path | None = None, most: int = MAX_BYTES
+    resolved: Mapping[str, JSON] | None = None, source: Path | None = None, most: int = MAX_BYTES
 ) -> Iterator[Package]:
     """Yield a folder with the program, the study as it was validated here, and the versions.
 
@@ -58,7 +58,8 @@ def staged(
             folder / package.name,
             ignore=shutil.ignore_patterns("__pycache__", "*.py[co]", ".*"),
         )
-        (folder / STUDY_FILE).write_text(study_text(resolved), encoding="utf-8")
+        if resolved is not None:
+            (folder / STUDY_FILE).write_text(study_text(resolved), encoding="utf-8")
         beside = package.parent
         if _is_checkout(beside):
             shutil.copyfile(beside / PROJECT, folder / PROJECT)
@@ -79,14 +80,14 @@ def study_text(resolved: Mapping[str, JSON]) -> str:
 
 def installed() -> list[str]:
     """Return what uda-study needs, each in the version that is installed here."""
-    pins = []
+    found = []
     for requirement in requires(_NAME) or ():
         text, _, marker = requirement.partition(";")
         if "extra" in marker:
             continue
         bare = text.split(">")[0].split("=")[0].split("<")[0].strip()
-        pins.append(f"{bare}=={version(bare.split('[')[0])}")
-    return pins
+        found.append(f"{bare}=={version(bare.split('[')[0])}")
+    return found
 
 
 def to_install(package: Package) -> list[str]:
@@ -94,10 +95,20 @@ def to_install(package: Package) -> list[str]:
 
     A machine of a cluster has the Ray that the cluster runs.
     """
-    lines = (package.folder / CONSTRAINTS).read_text(encoding="utf-8").splitlines()
-    pins = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     needed = {_plain(pin) for pin in installed()} | {"boto3", "psycopg", "psycopg-binary"}
-    return [pin for pin in pins if _plain(pin) in needed - {"ray"}]
+    return [pin for pin in pins(package.folder) if _plain(pin) in needed - {"ray"}]
+
+
+def pins(folder: Path | None = None) -> list[str]:
+    """Return the versions that the folder's constraints name, of this process if left out.
+
+    Beside an installed package there are none; then what is installed counts.
+    """
+    file = (folder or Path(uda_study.__file__).parents[1]) / CONSTRAINTS
+    if not file.is_file():
+        return installed()
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def outside(methods: Sequence[str], dataset: str) -> list[str]:
