@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from uda_study.cli.console import INTERRUPTED, OK, Screen
+from uda_study.cli.console import BUDGET, INTERRUPTED, INVALID, OK, Screen
 
 if TYPE_CHECKING:
     from uda_study.cli.run import Where
@@ -149,11 +150,41 @@ def follow_submission(record: Submission, screen: Screen, home: Path) -> NoRetur
     record = records.seen(record, job.status)
     code = exit_code(job)
     screen.note(f"{record.submission} {job.status.lower()} at {record.cluster}, exit {code}")
-    if code not in (OK, 2):
+    if code in (OK, BUDGET):
+        bring_home(record, screen, home)
+    if code not in (OK, INVALID):
         screen.note(f"go on: uda-study resume {record.study} --cluster {record.cluster}")
     if screen.as_json:
         screen.result({**vars(record), "exit": code})
     raise SystemExit(code)
+
+
+def bring_home(record: Submission, screen: Screen, home: Path) -> None:
+    """Fetch the study's results into this home, or say how; that fails without ending the command.
+
+    They are fetched from ``UDA_STUDY_STORAGE``, or from the head of a launcher's cluster.
+    """
+    from uda_study.clusters.results import copied
+    from uda_study.clusters.target import submits_to
+    from uda_study.errors import UdaStudyError
+
+    if importlib.util.find_spec("uda_study.api.fetching") is None:
+        screen.note(f"its results lie in the home of {record.cluster}")
+        return
+    fetch = importlib.import_module("uda_study.api.fetching").fetch
+    try:
+        with copied(submits_to(record.cluster), record.study) as source:
+            if source is None:
+                screen.note(
+                    f"its results lie in the home of {record.cluster}; to have them here: "
+                    f"uda-study fetch {record.study} --from ADDRESS|FOLDER"
+                )
+                return
+            fetch(record.study, home.absolute(), source, screen.note)
+    except UdaStudyError as error:
+        screen.note(f"! its results were not fetched: {error}")
+        return
+    screen.note(f"its results are here: uda-study leaderboard {record.study}")
 
 
 def come_back(study: str) -> str:

@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from uda_study.clusters import node_facts
 from uda_study.clusters.findings import DRIVER, Finding, software
 from uda_study.clusters.node_facts import Facts
-from uda_study.clusters.shipping import pins
+from uda_study.clusters.shipping import is_needed, pins
 from uda_study.engine.cluster import connect
 from uda_study.engine.job import Home
 
@@ -42,7 +42,7 @@ def check_cluster(address: str, home: Home) -> list[Finding]:
 
     Raises `InputError` where no Ray answers.
     """
-    wanted = {pin.partition("==")[0]: pin.partition("==")[2] for pin in pins()}
+    wanted = {pin.partition("==")[0]: pin.partition("==")[2] for pin in pins() if is_needed(pin)}
     with connect(address):
         nodes = [node for node in ray.nodes() if node["Alive"]]
         folder = f"doctor-{uuid.uuid4().hex[:8]}"

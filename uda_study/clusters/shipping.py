@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,8 +87,8 @@ def installed() -> list[str]:
         text, _, marker = requirement.partition(";")
         if "extra" in marker:
             continue
-        bare = text.split(">")[0].split("=")[0].split("<")[0].strip()
-        found.append(f"{bare}=={version(bare.split('[')[0])}")
+        name = _plain(text)
+        found.append(f"{name}=={version(name)}")
     return found
 
 
@@ -95,8 +97,17 @@ def to_install(package: Package) -> list[str]:
 
     A machine of a cluster has the Ray that the cluster runs.
     """
-    needed = {_plain(pin) for pin in installed()} | {"boto3", "psycopg", "psycopg-binary"}
-    return [pin for pin in pins(package.folder) if _plain(pin) in needed - {"ray"}]
+    wanted = needed() | {"boto3", "psycopg", "psycopg-binary"}
+    return [pin for pin in pins(package.folder) if _plain(pin) in wanted - {"ray"}]
+
+
+def needed() -> set[str]:
+    """Return the names of what uda-study itself asks for, without what those ask for."""
+    project = Path(uda_study.__file__).parents[1] / PROJECT
+    if not project.is_file():
+        return {_plain(pin) for pin in installed()}
+    listed = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+    return {_plain(requirement) for requirement in listed}
 
 
 def pins(folder: Path | None = None) -> list[str]:
@@ -111,6 +122,11 @@ def pins(folder: Path | None = None) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
+def is_needed(pin: str) -> bool:
+    """Tell whether uda-study itself asks for what is pinned."""
+    return _plain(pin) in needed()
+
+
 def outside(methods: Sequence[str], dataset: str) -> list[str]:
     """Return those of a study's plugins that are not part of uda-study, and do not travel."""
     root = Path(uda_study.__file__).parent
@@ -122,9 +138,10 @@ def outside(methods: Sequence[str], dataset: str) -> list[str]:
     ]
 
 
-def _plain(pin: str) -> str:
-    name = pin.split("==", maxsplit=1)[0].split("[", maxsplit=1)[0]
-    return name.lower().replace("_", "-")
+def _plain(requirement: str) -> str:
+    """Return the name in a requirement such as ``Ray[tune]>=2.60``, as package indices spell it."""
+    name = re.match(r"[\w.-]+", requirement.strip())
+    return re.sub(r"[-_.]+", "-", name[0]).lower() if name else ""
 
 
 def _is_checkout(folder: Path) -> bool:
