@@ -32,6 +32,7 @@ class Follower:
     pause: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     shown: int = field(default=0, init=False)
+    _lost: float | None = field(default=None, init=False)
 
     def follow(self) -> Job:
         """Read until the job has ended, and return how it did.
@@ -39,20 +40,16 @@ class Follower:
         A lost connection is opened again, and the log goes on where it was. `Unreachable` when that
         takes longer than `PATIENCE_S`; `ClusterError` where the cluster does not know the job.
         """
-        lost: float | None = None
         wait = _PAUSE_S
         while True:
             try:
                 with self.reach() as jobs:
-                    if lost is not None:
-                        self.tell("connected again")
-                    lost, wait = None, _PAUSE_S
                     return self._read(jobs)
             except Unreachable as error:
-                if lost is None:
-                    lost = self.clock()
+                if self._lost is None:
+                    self._lost, wait = self.clock(), _PAUSE_S
                     self.tell(f"the connection was lost ({error}); the job goes on; trying again")
-                elif self.clock() - lost > PATIENCE_S:
+                elif self.clock() - self._lost > PATIENCE_S:
                     raise
             self.pause(wait)
             wait = min(2 * wait, _LONGEST_PAUSE_S)
@@ -61,6 +58,10 @@ class Follower:
         while True:
             # Asked before its log is read, so that the end of the log is not missed.
             job = jobs.job(self.submission)
+            if self._lost is not None:
+                # Not before: a tunnel may open where nothing answers at its end.
+                self._lost = None
+                self.tell("connected again")
             if job is None:
                 raise ClusterError(f"the cluster does not know {self.submission}")
             log = jobs.log(self.submission) if job.status != PENDING else ""

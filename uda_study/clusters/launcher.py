@@ -181,7 +181,7 @@ class Launcher:
         from ray.autoscaler._private.providers import _get_node_provider  # noqa: PLC0415
 
         with redirect_stdout(sys.stderr):
-            return _get_node_provider(self.config["provider"], self.name)
+            return _get_node_provider(self.config["provider"], self.name, use_cache=False)
 
     def _ip(self, provider: Any, node: Any) -> str:
         given = self.config["provider"]

@@ -1,4 +1,4 @@
-"""MLflow's pages of a cluster: served on the head's loopback interface, brought here by a tunnel."""
+"""MLflow's pages of a cluster: served on the head's loopback interface, tunnelled to ours."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from uda_study.errors import InputError, StoreError
 
 LOG, CODE = "run.log", "run.exit"
 _POLL_S = 0.2
-# The shell outlives the command by one line: how it ended.
-_SCRIPT = 'code=$1; shift; "$@"; echo $? > "$code.new" && mv "$code.new" "$code"'
+# The inner shell outlives the command by one line, how it ended, and is no child of ours.
+_SCRIPT = '(code=$1; shift; "$@"; echo $? > "$code.new" && mv "$code.new" "$code") &'
 
 
 def start(folder: Path, words: Sequence[str]) -> None:
@@ -36,12 +36,13 @@ def start(folder: Path, words: Sequence[str]) -> None:
         log.truncate(0)
         (folder / CODE).unlink(missing_ok=True)
         command = [sys.executable, "-m", "uda_study", *words]
-        subprocess.Popen(
+        subprocess.run(
             ["/bin/sh", "-c", _SCRIPT, "sh", str(folder / CODE), *command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            check=True,
         )
 
 
