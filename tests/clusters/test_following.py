@@ -1,10 +1,10 @@
 import pytest
-from fake_jobs import LOST, FakeJobs
 
 from uda_study.clusters import following
 from uda_study.clusters.following import Follower, exit_code
 from uda_study.clusters.jobs import FAILED, PENDING, RUNNING, STOPPED, SUCCEEDED, Job, Unreachable
 from uda_study.errors import ClusterError
+from uda_study.testing.fake_jobs import LOST, FakeJobs
 
 
 class Clock:

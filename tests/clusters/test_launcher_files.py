@@ -10,6 +10,12 @@ from uda_study.clusters import launcher as module
 from uda_study.clusters.launcher import Launcher
 from uda_study.errors import ClusterError, InputError, Problem
 
+# Ray's provider leaves the files that it reads to the garbage collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 TEXT = """\
 cluster_name: uda-study-test
 provider: {type: local, head_ip: 10.0.0.4, worker_ips: [10.0.0.5]}

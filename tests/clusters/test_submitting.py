@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
-from fake_jobs import FakeJobs
 
 from uda_study.clusters.jobs import RUNNING, SUCCEEDED, Job, entrypoint
 from uda_study.clusters.shipping import Package
 from uda_study.clusters.submitting import submit, wait_until_ended
 from uda_study.errors import ClusterError, InputError
+from uda_study.testing.fake_jobs import FakeJobs
 
 WORDS = ["run", "study.yaml", "--cluster", "auto"]
 

@@ -27,19 +27,24 @@ def status(
     from uda_study.clusters.seeing import seen_now
     from uda_study.engine.holder import holder
     from uda_study.study.find import find_study
+    from uda_study.tracking.place import sqlite_path, tracking_uri
     from uda_study.tracking.query import studies, study_runs
     from uda_study.tracking.store import open_store
 
-    client = open_store(home.absolute())
-    here = studies(client)
+    # Where studies are only submitted from, there is no database, and none is made.
+    database = sqlite_path(tracking_uri(home.absolute()))
+    is_new = database is not None and not database.exists()
+    client = None if is_new else open_store(home.absolute())
+    here = [] if client is None else studies(client)
     records = Submissions(home.absolute()).all()
     known = [*here, *(record.study for record in records if record.study not in here)]
     chosen = known if study is None else [find_study(study, known)]
     wanted = [name for name in chosen if name in here]
-    counts = {}
-    for name in wanted:
-        column = study_runs(client, name)["status"]
-        counts[name] = {str(key): int(count) for key, count in column.value_counts().items()}
+    counts: dict[str, dict[str, int]] = {}
+    if client is not None:
+        for name in wanted:
+            column = study_runs(client, name)["status"]
+            counts[name] = {str(key): int(count) for key, count in column.value_counts().items()}
     screen = Screen(as_json=as_json)
     submitted = {
         record.study: seen_now(home.absolute(), record)

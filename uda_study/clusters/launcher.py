@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import re
 import subprocess
 import sys
@@ -180,6 +181,7 @@ class Launcher:
     def _provider(self) -> Any:
         from ray.autoscaler._private.providers import _get_node_provider  # noqa: PLC0415
 
+        logging.getLogger("ray.autoscaler").setLevel(logging.WARNING)
         with redirect_stdout(sys.stderr):
             return _get_node_provider(self.config["provider"], self.name, use_cache=False)
 
