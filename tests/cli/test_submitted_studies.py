@@ -1,4 +1,5 @@
 import json
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -171,3 +172,12 @@ def test_machines_and_studies_of_a_cluster_are_listed(call, submitted):
     out = call("cluster", "status", URL).out
     assert "head    10.0.0.1  alive  4 CPU  1 GPU  8 GiB" in out
     assert f"{study}  {study}-1  pending" in out
+
+
+def test_an_address_where_nothing_listens_is_refused_at_once(call, study_file, tmp_path):
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and does not listen
+        ended = call("run", study_file, "--cluster", f"127.0.0.1:{bound.getsockname()[1]}")
+    assert ended.code == 2
+    assert "no Ray answers there" in ended.err
+    assert not (tmp_path / "uda-study-data").exists()

@@ -61,6 +61,11 @@ def leave_to(
         return submit_study(target, sourced, words, screen, home, where)
     if where.install:
         raise InputError.of("--install", "is for studies that are submitted", where.cluster)
+    if target is not None:
+        # Before the images are made ready, not after.
+        from uda_study.engine.cluster import refuse_silent
+
+        refuse_silent(target.address)
     if where.detach:
         return detach(where, sourced, screen, home)
     return None if target is None else target.address

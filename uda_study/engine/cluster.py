@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,6 +38,7 @@ _ENVIRONMENT = {
 # Ray keeps a few idle processes ready; with these imported, a training starts in its first second.
 _PRELOAD = ("torch", "uda_study.engine.trial", "ray.tune", "ray.train.torch")
 _OBJECT_STORE_BYTES = 80 * 2**20
+_ANSWER_S = 10.0
 
 
 def machine() -> Machine:
@@ -85,6 +87,7 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
 def _join(address: str, allocator: dict[str, str]) -> None:
     """Become a driver of a Ray that exists; its processes have an environment of their own."""
     environment = {name: os.environ[name] for name in _ENVIRONMENT} | allocator
+    refuse_silent(address)
     try:
         ray.init(
             address=address,
@@ -93,9 +96,24 @@ def _join(address: str, allocator: dict[str, str]) -> None:
             runtime_env={"env_vars": environment},
         )
     except ConnectionError as error:
-        raise InputError.of(
-            "--cluster",
-            "no Ray answers there",
-            address,
-            "on a machine of the cluster auto finds it, elsewhere give HOST:PORT of its head",
-        ) from error
+        raise _silent(address) from error
+
+
+def refuse_silent(address: str) -> None:
+    """Raise `InputError` where nothing listens at ``HOST:PORT``; Ray would try for minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S).close()
+    except OSError as error:
+        raise _silent(address) from error
+
+
+def _silent(address: str) -> InputError:
+    return InputError.of(
+        "--cluster",
+        "no Ray answers there",
+        address,
+        "on a machine of the cluster auto finds it, elsewhere give HOST:PORT of its head",
+    )
