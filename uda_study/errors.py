@@ -6,7 +6,8 @@
     ├── Diverged              a loss became NaN or infinite: the trial ends, the study goes on
     ├── TrainingError         a method broke its contract: a bug, the study stops
     │   └── OutOfMemory       the GPU does not hold a training: it is tried in smaller parts
-    └── StoreError            something on disk is damaged or owned by somebody else
+    ├── StoreError            something on disk is damaged or owned by somebody else
+    └── ClusterError          a cluster does not answer, or not as it should
 
 Errors travel between Ray processes, so each keeps its arguments in ``args`` and survives pickling.
 """
@@ -96,3 +97,7 @@ class OutOfMemory(TrainingError):
 
 class StoreError(UdaStudyError):
     """Something on disk is damaged, half-written or owned by somebody else."""
+
+
+class ClusterError(UdaStudyError):
+    """A cluster does not answer, or does something else than it was asked for."""

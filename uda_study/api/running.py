@@ -57,17 +57,20 @@ def run(
 
 
 def carry_out(
-    prepared: Prepared, home: Home, watch: Callable[[Progress], None]
+    prepared: Prepared,
+    home: Home,
+    watch: Callable[[Progress], None],
+    address: str | None = None,
 ) -> tuple[Outcome, Leaderboard | None]:
     """Train what the study has not yet; a finished one's leaderboard is written into MLflow.
 
-    Returns how it ended and that leaderboard. Raises `InputError` for a study that does not fit the
-    disk.
+    ``address`` is that of a Ray to join. Returns how it ended and that leaderboard. Raises
+    `InputError` for a study that does not fit the disk.
     """
     refuse_full(prepared, home)
     # Ray Tune prints a line of its own now and then; stdout is for results.
     with redirect_stdout(sys.stderr):
-        outcome = run_study(prepared, home, MlflowRunLog(home.path), Options(watch=watch))
+        outcome = run_study(prepared, home, MlflowRunLog(home.path), Options(address, watch=watch))
     if outcome.status != "complete":
         return outcome, None
     board = Study(outcome.study, home.path).board()

@@ -11,11 +11,13 @@ import uda_study
 from uda_study.cli import (
     claims,
     clean,
+    cluster,
     compare,
     data,
     doctor,
     evaluate,
     fetch,
+    follow,
     init,
     leaderboard,
     plan,
@@ -27,6 +29,7 @@ from uda_study.cli import (
     retry,
     run,
     status,
+    stop,
     ui,
     validate,
 )
@@ -49,6 +52,8 @@ app.command("retrain")(retrain.retrain)
 app.command("evaluate")(evaluate.evaluate)
 app.command("fetch")(fetch.fetch)
 app.command("status")(status.status)
+app.command("follow")(follow.follow)
+app.command("stop")(stop.stop)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
@@ -59,6 +64,7 @@ app.command("ui")(ui.ui)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app)
 app.add_typer(claims.app)
+app.add_typer(cluster.app)
 for kind in plugin_lists.KINDS:
     app.command(kind)(plugin_lists.command(kind))
 

@@ -6,36 +6,34 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from uda_study.cli.console import FAILED, OK, Screen
-from uda_study.cli.options import HOME, HomeOption, JsonOption
+from uda_study.cli.options import HOME, ClusterOption, HomeOption, JsonOption
+from uda_study.clusters.findings import Finding
 from uda_study.errors import UdaStudyError
 
 _DISK_GIB, _MEMORY_GIB = 5, 4
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; ``remedy`` says what to do if it is not good."""
-
-    what: str
-    good: bool
-    value: str
-    remedy: str = ""
-
-
 def doctor(
     file: Annotated[Path | None, typer.Argument(help="A study file to check as well.")] = None,
+    cluster: ClusterOption = None,
     home: HomeOption = HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Check Python, torch, Ray, disk, memory, the tracking database and a study file."""
-    findings = [*_machine(home.absolute()), *_libraries(), _guard("tracking", _tracking, home)]
+    """Check Python, torch, Ray, disk, memory, the tracking database and a study file.
+
+    With --cluster, check the machines of a cluster instead of this one.
+    """
+    findings = (
+        [*_machine(home.absolute()), *_libraries(), _guard("tracking", _tracking, home)]
+        if cluster is None
+        else _cluster(cluster, home.absolute())
+    )
     if file is not None:
         findings.append(_guard(file.name, _study, file))
     screen = Screen(as_json=as_json)
@@ -47,6 +45,21 @@ def doctor(
             remedy = "" if finding.good else f"   {finding.remedy}"
             screen.out.print(f"{mark} {finding.what:10} {finding.value}{remedy}", markup=False)
     raise SystemExit(OK if all(finding.good for finding in findings) else FAILED)
+
+
+def _cluster(text: str, home: Path) -> list[Finding]:
+    from uda_study.api.places import open_home
+    from uda_study.clusters.target import Joined, target_of
+
+    target = target_of(text)
+    if isinstance(target, Joined):
+        from uda_study.clusters.checks import check_cluster
+
+        found = check_cluster(target.address, open_home(home))
+        return [*found, _guard("tracking", _tracking, home)]
+    from uda_study.clusters.diagnosis import diagnose
+
+    return diagnose(target)
 
 
 def _machine(home: Path) -> Iterator[Finding]:

@@ -25,5 +25,20 @@ SetOption = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the study file."),
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="auto|HOST:PORT|URL|FILE.yaml",
+        help="Where to run: the Ray of this machine or address, a Jobs API, a launcher's file.",
+    ),
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", help="Return once it runs; uda-study follow shows how it goes.")
+]
+InstallOption = Annotated[
+    bool,
+    typer.Option("--install", help="Have pip install the pinned packages on the cluster first."),
+]
 
 HOME = DEFAULT_HOME

@@ -7,8 +7,16 @@ from typing import Annotated
 import typer
 
 from uda_study.cli.console import Screen
-from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption
-from uda_study.cli.run import StudyArgument, go_on
+from uda_study.cli.options import (
+    HOME,
+    ClusterOption,
+    DetachOption,
+    HomeOption,
+    InstallOption,
+    JsonOption,
+    QuietOption,
+)
+from uda_study.cli.run import StudyArgument, Where, go_on
 
 
 def retry(
@@ -20,13 +28,16 @@ def retry(
         bool,
         typer.Option("--diverged", help="Do diverged trainings again, once code has changed."),
     ] = False,
+    cluster: ClusterOption = None,
+    detach: DetachOption = False,
+    install: InstallOption = False,
     home: HomeOption = HOME,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Do trainings that failed or diverged again, first of all, and go on with the study."""
-    from uda_study.api.beginning import begun
     from uda_study.api.places import open_home
+    from uda_study.cli.elsewhere import begun_or_submitted, leave_to
     from uda_study.engine.journal import JOURNAL, Journal
     from uda_study.engine.lock import alone
     from uda_study.engine.retry import faulty, reopen_diverged
@@ -34,10 +45,14 @@ def retry(
     from uda_study.study.cells import study_id
 
     screen = Screen(quiet, as_json)
-    sourced = begun(home, study)
+    where = Where(cluster, detach, install)
+    sourced = begun_or_submitted(home, study, cluster)
+    wanted = {name for name, given in (("failed", failed), ("diverged", diverged)) if given}
+    # What there is to retry is known where the study lies.
+    words = ("retry", study_id(sourced.resolved), *(f"--{name}" for name in sorted(wanted)))
+    leave_to(where, sourced, screen, home, words)
     place = open_home(home)
     folder = place.study(study_id(sourced.resolved))
-    wanted = {name for name, given in (("failed", failed), ("diverged", diverged)) if given}
     with alone(folder):
         journal = Journal(folder / JOURNAL)
         found = faulty(journal.events(), folder)
@@ -52,4 +67,4 @@ def retry(
         for one in again:
             if one.fault == "diverged":
                 place.mirror.drop(folder / "trials" / one.spec.key)
-    go_on(sourced, screen, home)
+    go_on(sourced, screen, home, where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,16 @@ import typer
 
 from uda_study.cli import console
 from uda_study.cli.console import Screen
-from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption, SetOption
+from uda_study.cli.options import (
+    HOME,
+    ClusterOption,
+    DetachOption,
+    HomeOption,
+    InstallOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+)
 
 if TYPE_CHECKING:
     from uda_study.engine.edits import Change
@@ -38,10 +47,22 @@ SmokeOption = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Where:
+    """Where a study is to run: ``cluster`` as it was typed, None for this machine alone."""
+
+    cluster: str | None = None
+    detach: bool = False
+    install: bool = False
+
+
 def run(
     file: FileArgument,
     settings: SetOption = [],  # noqa: B006 - typer reads the default, nothing writes to it
     smoke: SmokeOption = False,
+    cluster: ClusterOption = None,
+    detach: DetachOption = False,
+    install: InstallOption = False,
     home: HomeOption = HOME,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -49,7 +70,8 @@ def run(
     """Run a study; one that was interrupted goes on where it stopped."""
     from uda_study.api.beginning import read
 
-    go_on(read(file, settings, smoke=smoke), Screen(quiet, as_json), home)
+    where = Where(cluster, detach, install)
+    go_on(read(file, settings, smoke=smoke), Screen(quiet, as_json), home, where)
 
 
 def resume(
@@ -63,15 +85,18 @@ def resume(
         ),
     ] = None,
     settings: SetOption = [],  # noqa: B006 - typer reads the default, nothing writes to it
+    cluster: ClusterOption = None,
+    detach: DetachOption = False,
+    install: InstallOption = False,
     home: HomeOption = HOME,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Go on with a study that was interrupted, failed or ran out of its budget."""
-    from uda_study.api.beginning import begun
+    from uda_study.cli.elsewhere import begun_or_submitted
     from uda_study.engine.edits import extended
 
-    sourced = begun(home, study, settings)
+    sourced = begun_or_submitted(home, study, cluster, settings)
     screen = Screen(quiet, as_json)
     if num_samples is not None:
         before = sourced.spec.search.num_samples
@@ -80,21 +105,26 @@ def resume(
             f"search.num_samples: {before} -> {sourced.spec.search.num_samples} in each cell; "
             "what is chosen then is confirmed"
         )
-    go_on(sourced, screen, home)
+    go_on(sourced, screen, home, Where(cluster, detach, install))
 
 
-def go_on(sourced: SourcedStudy, screen: Screen, folder: Path) -> None:
-    """Run the study, from its beginning or from where it was left; does not return."""
+def go_on(sourced: SourcedStudy, screen: Screen, folder: Path, where: Where) -> None:
+    """Run the study, from its beginning or from where it was left; does not return.
+
+    That may be here, on a cluster of which this process becomes a part, or as a job of one.
+    """
     from uda_study.api.places import open_home
+    from uda_study.cli.elsewhere import leave_to
     from uda_study.data.prune import in_use
 
+    address = leave_to(where, sourced, screen, folder)
     home = open_home(folder)
     home.create()
     with in_use(home.prepared):
-        _run_at(home, sourced, screen)
+        _run_at(home, sourced, screen, address)
 
 
-def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
+def _run_at(home: Home, sourced: SourcedStudy, screen: Screen, address: str | None) -> None:
     from uda_study.api.beginning import checked
     from uda_study.api.running import carry_out
     from uda_study.cli.progress_view import counting, watching
@@ -112,7 +142,7 @@ def _run_at(home: Home, sourced: SourcedStudy, screen: Screen) -> None:
     if (home.study(study.id) / JOURNAL).exists():
         screen.note("goes on where it was left; what is finished is not trained again")
     with watching(screen) as watch:
-        outcome, board = carry_out(study, home, watch)
+        outcome, board = carry_out(study, home, watch, address)
     for failure in outcome.failures:
         folder = home.study(outcome.study) / "trials" / failure.key
         screen.err.print(

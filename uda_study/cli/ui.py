@@ -6,21 +6,29 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from uda_study.cli.console import Screen
-from uda_study.cli.options import HOME, HomeOption
+from uda_study.cli.options import HOME, ClusterOption, HomeOption
 
 _HOST = "127.0.0.1"
 
 
 def ui(
     port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 5000,
+    cluster: ClusterOption = None,
     home: HomeOption = HOME,
 ) -> None:
-    """Serve MLflow's pages for this machine alone, until interrupted."""
+    """Serve MLflow's pages for this machine alone, until interrupted.
+
+    With --cluster, those of the runs that a cluster's head has.
+    """
+    if cluster is not None:
+        _of_cluster(cluster, port)
+        return
     from uda_study.tracking.place import tracking_uri
     from uda_study.tracking.store import open_store
 
@@ -46,3 +54,15 @@ def ui(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     raise SystemExit(max(0, process.wait()))
+
+
+def _of_cluster(cluster: str, port: int) -> None:
+    from uda_study.clusters.pages import served
+    from uda_study.clusters.target import submits_to
+
+    # Both end the server on the head, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with served(submits_to(cluster), port) as said:
+        Screen().note(f"{said}\nstop with Ctrl-C")
+        with suppress(KeyboardInterrupt):
+            signal.pause()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ from uda_study.engine.growing import grown_machine
 from uda_study.engine.joining import await_machines
 from uda_study.engine.loopback import on_loopback
 from uda_study.engine.packing import Machine
+from uda_study.errors import InputError
 from uda_study.training.memory import ALLOCATOR
 
 # Read by Ray at import or at start; none of them changes what is computed.
@@ -33,11 +35,14 @@ _ENVIRONMENT = {
     "RAY_SCHEDULER_EVENTS": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # A job that was submitted has an environment already; ours repeats what it says.
+    "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1",
 }
 
 # Ray keeps a few idle processes ready; with these imported, a training starts in its first second.
 _PRELOAD = ("torch", "uda_study.engine.trial", "ray.tune", "ray.train.torch")
 _OBJECT_STORE_BYTES = 80 * 2**20
+_ANSWER_S = 10.0
 
 
 def machine() -> Machine:
@@ -52,8 +57,9 @@ def machine() -> Machine:
 def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Machine]:
     """Start a local Ray, or join the one at ``address``, and leave it at the end.
 
-    A Ray of its own listens on loopback only and stops with the study. `InputError` for one of
-    other machines that asks for no token.
+    A Ray of its own listens on loopback only and stops with the study. ``auto`` joins the one of
+    ``RAY_ADDRESS``, or of this machine; `InputError` where there is none, and for one of other
+    machines that asks for no token.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -73,13 +79,7 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
                 _system_config={"preload_python_modules": list(_PRELOAD)},
             )
     else:
-        token.check_token(address)
-        ray.init(
-            address=address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={"env_vars": allocator},
-        )
+        _join(address, allocator)
     # With two Rays on one machine, helper actors would not know which one is theirs.
     before = os.environ.get("RAY_ADDRESS")
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
@@ -94,3 +94,39 @@ def connect(address: str | None = None, cpus: int | None = None) -> Iterator[Mac
             os.environ.pop("RAY_ADDRESS", None)
         else:
             os.environ["RAY_ADDRESS"] = before
+
+
+def _join(address: str, allocator: dict[str, str]) -> None:
+    """Become a driver of a Ray that exists; its processes have an environment of their own."""
+    environment = {name: os.environ[name] for name in _ENVIRONMENT} | allocator
+    refuse_silent(address)
+    token.check_token(address)
+    try:
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": environment},
+        )
+    except ConnectionError as error:
+        raise _silent(address) from error
+
+
+def refuse_silent(address: str) -> None:
+    """Raise `InputError` where nothing listens at ``HOST:PORT``; Ray would try for minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S).close()
+    except OSError as error:
+        raise _silent(address) from error
+
+
+def _silent(address: str) -> InputError:
+    return InputError.of(
+        "--cluster",
+        "no Ray answers there",
+        address,
+        "on a machine of the cluster auto finds it, elsewhere give HOST:PORT of its head",
+    )
