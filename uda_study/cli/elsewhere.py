@@ -21,7 +21,8 @@ def begun_or_submitted(
 ) -> SourcedStudy:
     """Return the study that was begun in this home or submitted from it.
 
-    ``settings`` replace values of its file that no result depends on. `InputError` where it was only submitted, and no cluster is named to go on at.
+    ``settings`` replace values of its file that no result depends on. `InputError` where it was
+    only submitted, and no cluster is named to go on at.
     """
     from uda_study.api.beginning import begun, read
     from uda_study.api.places import open_home
@@ -170,7 +171,7 @@ def follow_submission(record: Submission, screen: Screen, home: Path) -> NoRetur
 def bring_home(record: Submission, screen: Screen, home: Path) -> None:
     """Fetch the study's results into this home, or say how; that fails without ending the command.
 
-    They are fetched from the cluster's ``UDA_STUDY_STORAGE``, or from the head of a launcher's cluster.
+    They come from the cluster's ``UDA_STUDY_STORAGE``, or from the head of a launcher's cluster.
     """
     from uda_study.api.fetching import fetch
     from uda_study.clusters.results import copied

@@ -28,11 +28,15 @@ def status(
     from uda_study.clusters.records import Submissions
     from uda_study.clusters.seeing import seen_now
     from uda_study.engine.holder import holder
+    from uda_study.engine.job import Home
     from uda_study.study.find import find_study
     from uda_study.tracking.place import sqlite_path, tracking_uri
     from uda_study.tracking.query import studies, study_runs
     from uda_study.tracking.store import open_store
 
+    place = Home(home.absolute())
+    if place.path.exists():
+        place.create()
     # Where studies are only submitted from, there is no database, and none is made.
     database = sqlite_path(tracking_uri(home.absolute()))
     is_new = database is not None and not database.exists()
