@@ -76,5 +76,8 @@ def _tell(screen: Screen, done: Cleaning, yes: bool) -> None:
         screen.out.print(line, markup=False)
     for name in done.running:
         screen.note(f"! {name} is being run and is left alone, and so is what studies share")
+    if not rows:
+        screen.note("there is nothing to free")
+        return
     verb = "freed" if yes else "can be freed; --yes does it"
     screen.note(f"{show_bytes(done.bytes)} {verb}")

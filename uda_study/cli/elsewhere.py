@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from uda_study.cli.console import BUDGET, INTERRUPTED, INVALID, OK, Screen
+from uda_study.cli.options import in_home
 
 if TYPE_CHECKING:
     from uda_study.cli.run import Where
@@ -94,7 +95,7 @@ def detach(where: Where, sourced: SourcedStudy, screen: Screen, home: Path) -> N
     joined = [] if where.cluster is None else ["--cluster", where.cluster]
     detached.start(folder, ["run", str(file), "--home", str(place.path), *joined])
     screen.note(f"study {study} runs by itself; it writes to {folder / detached.LOG}")
-    screen.note(come_back(study))
+    screen.note(come_back(study, home))
     if screen.as_json:
         screen.result({"study": study, "log": str(folder / detached.LOG)})
     raise SystemExit(OK)
@@ -133,7 +134,7 @@ def submit_study(
     record = Submissions(home.absolute()).add(study, str(target), submission, sourced.resolved)
     screen.note(f"submitted {submission} to {target}")
     if where.detach:
-        screen.note(come_back(study))
+        screen.note(come_back(study, home))
         if screen.as_json:
             screen.result(vars(record))
         raise SystemExit(OK)
@@ -154,7 +155,7 @@ def follow_submission(record: Submission, screen: Screen, home: Path) -> NoRetur
     try:
         job = follower.follow()
     except KeyboardInterrupt:
-        screen.note(f"\nthe study goes on at {record.cluster}\n{come_back(record.study)}")
+        screen.note(f"\nthe study goes on at {record.cluster}\n{come_back(record.study, home)}")
         raise SystemExit(INTERRUPTED) from None
     record = records.seen(record, job.status)
     code = exit_code(job)
@@ -162,7 +163,9 @@ def follow_submission(record: Submission, screen: Screen, home: Path) -> NoRetur
     if code in (OK, BUDGET):
         bring_home(record, screen, home)
     if code not in (OK, INVALID):
-        screen.note(f"go on: uda-study resume {record.study} --cluster {record.cluster}")
+        screen.note(
+            f"go on: uda-study resume {record.study} --cluster {record.cluster}{in_home(home)}"
+        )
     if screen.as_json:
         screen.result({**vars(record), "exit": code})
     raise SystemExit(code)
@@ -190,12 +193,13 @@ def bring_home(record: Submission, screen: Screen, home: Path) -> None:
     except UdaStudyError as error:
         screen.note(f"! its results were not fetched: {error}")
         return
-    screen.note(f"its results are here: uda-study leaderboard {record.study}")
+    screen.note(f"its results are here: uda-study leaderboard {record.study}{in_home(home)}")
 
 
-def come_back(study: str) -> str:
+def come_back(study: str, home: Path) -> str:
     """Say how to see and how to end what was left running."""
-    return f"see it:  uda-study follow {study}\nend it:  uda-study stop {study}"
+    option = in_home(home)
+    return f"see it:  uda-study follow {study}{option}\nend it:  uda-study stop {study}{option}"
 
 
 def writer(screen: Screen) -> Callable[[str], None]:

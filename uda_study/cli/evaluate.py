@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uda_study.cli.console import FAILED, OK, Screen
-from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption
+from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption, in_home
 
 if TYPE_CHECKING:
     from uda_study.engine.reevaluate import Evaluated
@@ -106,5 +106,4 @@ def _tell(screen: Screen, study: str, done: Sequence[Evaluated], home: Path) -> 
             f"uda-study retrain {study} {lacking[0].spec.key} trains one again"
         )
     screen.note(f"study {study}: {len(measured)} of {len(done)} trainings evaluated")
-    option = "" if home.absolute() == HOME.absolute() else f" --home {home}"
-    screen.note(f"leaderboard: uda-study leaderboard {study}{option}")
+    screen.note(f"leaderboard: uda-study leaderboard {study}{in_home(home)}")

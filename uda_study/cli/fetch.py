@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from uda_study.cli.console import Screen
-from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption
+from uda_study.cli.options import HOME, HomeOption, JsonOption, QuietOption, in_home
 
 
 def fetch(
@@ -51,6 +51,5 @@ def fetch(
         screen.result(vars(found))
         return
     counts = "  ".join(f"{count} {name}" for name, count in sorted(found.trials.items()))
-    option = "" if home.absolute() == HOME.absolute() else f" --home {home}"
     screen.note(f"study {found.study} {found.status}   {counts}")
-    screen.note(f"leaderboard: uda-study leaderboard {found.study}{option}")
+    screen.note(f"leaderboard: uda-study leaderboard {found.study}{in_home(home)}")

@@ -38,7 +38,7 @@ def _follow_detached(home: Path, study: str, screen: Screen) -> NoReturn:
     try:
         code = detached.follow(home / "studies" / study, writer(screen))
     except KeyboardInterrupt:
-        screen.note(f"\nthe study goes on\n{come_back(study)}")
+        screen.note(f"\nthe study goes on\n{come_back(study, home)}")
         raise SystemExit(INTERRUPTED) from None
     if screen.as_json:
         screen.result({"study": study, "exit": code})

@@ -42,3 +42,8 @@ InstallOption = Annotated[
 ]
 
 HOME = DEFAULT_HOME
+
+
+def in_home(home: Path) -> str:
+    """Return the option that a suggested command needs to find this home; nothing for the usual."""
+    return "" if home.absolute() == HOME.absolute() else f" --home {home}"

@@ -20,6 +20,7 @@ from uda_study.cli.options import (
     JsonOption,
     QuietOption,
     SetOption,
+    in_home,
 )
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def _tell(outcome: Outcome, board: Leaderboard | None, screen: Screen, home: Pat
             f"{outcome.superseded} confirmations of settings no longer chosen stay on record"
         )
     screen.note(f"study {outcome.study} {outcome.status} in {readable(outcome.seconds)}   {counts}")
-    option = "" if home == HOME.absolute() else f" --home {home}"
+    option = in_home(home)
     if outcome.status == "complete":
         screen.note(
             f"leaderboard: uda-study leaderboard {outcome.study}{option}\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uda_study.cli.console import Screen
-from uda_study.cli.options import HOME, HomeOption, QuietOption
+from uda_study.cli.options import HOME, HomeOption, QuietOption, in_home
 from uda_study.cli.run import StudyArgument
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def stop(study: StudyArgument, home: HomeOption = HOME, quiet: QuietOption = Fal
         return
     screen.note(f"study {name} is told to end")
     holder.stop(folder, _PATIENCE_S)
-    screen.note(f"study {name} has ended\ngo on: uda-study resume {name}")
+    screen.note(f"study {name} has ended\ngo on: uda-study resume {name}{in_home(home)}")
 
 
 def _stop_submission(record: Submission, screen: Screen, home: Path) -> None:
@@ -50,4 +50,4 @@ def _stop_submission(record: Submission, screen: Screen, home: Path) -> None:
         job = wait_until_ended(jobs, record.submission, _PATIENCE_S, time.sleep)
     Submissions(home).seen(record, job.status)
     screen.note(f"{record.submission} {job.status.lower()}")
-    screen.note(f"go on: uda-study resume {record.study} --cluster {record.cluster}")
+    screen.note(f"go on: uda-study resume {record.study} --cluster {record.cluster}{in_home(home)}")
