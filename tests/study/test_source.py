@@ -9,6 +9,7 @@ from study_fakes import STUDY, write_study
 from uda_study.errors import InputError
 from uda_study.study.model import FloatParameter, StudySpec
 from uda_study.study.source import MAX_BYTES, read_study
+from uda_study.study.written import study_text
 
 
 def problems(path: Path, *overrides: str) -> list[str]:
@@ -280,3 +281,14 @@ def test_no_override_raises_anything_but_input_errors(
             read_study(path, [target])
         except InputError as error:
             assert error.problems  # noqa: PT017 - either outcome is right
+
+
+def test_what_is_written_reads_back_as_the_same_study_in_the_same_order(tmp_path: Path) -> None:
+    file = Path(__file__).parents[2] / "search_spaces" / "compare_methods.yaml"
+    study = read_study(file)
+    (tmp_path / "study.yaml").write_text(study_text(study.resolved))
+    again = read_study(tmp_path / "study.yaml")
+    assert again.spec == study.spec
+    assert list(again.spec.matrix) == list(study.spec.matrix) == ["method", "direction"]
+    assert list(again.spec.parameters) == list(study.spec.parameters)
+    assert again.resolved == study.resolved

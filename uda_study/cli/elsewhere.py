@@ -78,11 +78,11 @@ def leave_to(
 
 def detach(where: Where, sourced: SourcedStudy, screen: Screen, home: Path) -> NoReturn:
     """Have a process of its own run the study on this machine."""
-    from uda_study.clusters.shipping import study_text
     from uda_study.engine import detached
     from uda_study.engine.job import Home
     from uda_study.files import write_whole
     from uda_study.study.cells import study_id
+    from uda_study.study.written import study_text
 
     study = study_id(sourced.resolved)
     place = Home(home.absolute())

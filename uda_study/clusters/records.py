@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from uda_study.clusters.jobs import ENDED, PENDING
-from uda_study.clusters.shipping import study_text
 from uda_study.errors import StoreError
 from uda_study.files import write_whole
+from uda_study.study.written import study_text
 from uda_study.types import JSON
 
 FOLDER = "submissions"

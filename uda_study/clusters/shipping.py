@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import re
 import shutil
 import tempfile
@@ -14,10 +12,9 @@ from dataclasses import dataclass
 from importlib.metadata import requires, version
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 import uda_study
 from uda_study.errors import InputError
+from uda_study.study.written import study_text
 from uda_study.types import JSON
 
 STUDY_FILE, CONSTRAINTS, PROJECT = "study.yaml", "constraints.txt", "pyproject.toml"
@@ -71,13 +68,6 @@ def staged(
         found = Package(folder)
         _refuse_large(found, most)
         yield found
-
-
-def study_text(resolved: Mapping[str, JSON]) -> str:
-    """Return the study as a file: settings applied, defaults filled in."""
-    text = io.StringIO()
-    YAML(typ="safe", pure=True).dump(json.loads(json.dumps(resolved)), text)
-    return text.getvalue()
 
 
 def installed() -> list[str]:

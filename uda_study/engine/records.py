@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import platform
 import subprocess
@@ -12,8 +11,6 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Literal
 
-from ruamel.yaml import YAML
-
 from uda_study.data.prepare import PreparedCase
 from uda_study.engine.edits import ORIGINAL, STUDY, changes, plain, refusal, stored_study
 from uda_study.errors import InputError, StoreError
@@ -21,6 +18,7 @@ from uda_study.files import write_whole
 from uda_study.study.checks import Check, checks_to_json
 from uda_study.study.runlog import StudyStatus
 from uda_study.study.trial import Cell
+from uda_study.study.written import study_text
 from uda_study.training.task_data import TaskData
 from uda_study.types import JSON, Direction
 
@@ -51,12 +49,7 @@ def write_study_files(
         raise refusal(folder, changed)
     else:
         _refuse_other_images(folder, _data(data))
-    resolved_text = io.StringIO()
-    yaml: Any = YAML(typ="safe", pure=True)
-    # The names of cells, and what a search draws, go by the order of factors and parameters.
-    yaml.sort_base_mapping_type_on_output = False
-    yaml.dump(shown, resolved_text)
-    write_whole(folder / STUDY, resolved_text.getvalue())
+    write_whole(folder / STUDY, study_text(shown))
     if checks:
         _write(folder / CHECKS, checks_to_json(checks))
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
-
-from ruamel.yaml import YAML
 
 import uda_study
 from uda_study import plugins
@@ -16,6 +13,7 @@ from uda_study.errors import InputError
 from uda_study.method import Method
 from uda_study.report.page_style import folded, table
 from uda_study.report.section import Exhibit, Material, Section
+from uda_study.study.written import study_text
 
 _NAMED = ("uda-study", "torch", "ray", "optuna", "mlflow", "numpy", "scipy", "nibabel")
 
@@ -28,7 +26,7 @@ def section(material: Material) -> Section:
         "file below has every default written out.",
         (
             Exhibit("", html=_facts(material)),
-            Exhibit("", html=folded("Resolved study file", _pre(_yaml(material.spec)))),
+            Exhibit("", html=folded("Resolved study file", _pre(study_text(material.spec)))),
             Exhibit("", html=folded("Images by content (SHA-256)", _hashes(material.data))),
             Exhibit(
                 "", html=folded("Whole environment", _pre(material.environment, "columns"))
@@ -105,12 +103,6 @@ def _dataset(name: str) -> str:
     except InputError:
         return "a dataset that is not installed here"
     return f"{info.citation} (licence: {info.licence})"
-
-
-def _yaml(spec: Mapping[str, Any]) -> str:
-    stream = io.StringIO()
-    YAML(typ="safe", pure=True).dump(dict(spec), stream)
-    return stream.getvalue()
 
 
 def _pre(text: str, kind: str = "") -> str:
