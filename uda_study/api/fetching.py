@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from uda_study import plugins
 from uda_study.api.places import to_stderr
 from uda_study.api.studies import Study
 from uda_study.engine.edits import STUDY, refuse_edits
@@ -26,12 +25,12 @@ from uda_study.engine.journal import (
 )
 from uda_study.engine.lock import alone
 from uda_study.engine.records import read_runs
+from uda_study.engine.remaining import Done
 from uda_study.engine.shared_journal import newer, whole_lines
 from uda_study.engine.shared_study import FILES, bring_study, bring_trials, known_studies
 from uda_study.errors import InputError, StoreError
 from uda_study.files import write_whole
-from uda_study.method import Method
-from uda_study.study.cells import flatten_hyper, resolve_hyper, study_id
+from uda_study.study.cells import params_of, study_id
 from uda_study.study.find import find_study
 from uda_study.study.runlog import RunLog, StudyStatus
 from uda_study.study.source import read_study
@@ -40,7 +39,6 @@ from uda_study.tracking.board_view import publish
 from uda_study.tracking.log import MlflowRunLog
 from uda_study.tracking.store import open_store
 from uda_study.training.checkpoint import CHECKPOINTS
-from uda_study.types import JSON
 
 _ENDED = ("complete", "failed", "budget")
 
@@ -76,7 +74,7 @@ def fetch(
     folder = place.study(identity)
     refuse_edits(read_study(folder / STUDY), folder)
     events = _checked(Journal(folder / JOURNAL).events(), identity)
-    results = _results(events)
+    results = Done.of(events).results
     tell(f"fetching {len(results)} trainings")
     if isinstance(source, Path):
         _copy_trials(theirs, folder, results)
@@ -161,16 +159,6 @@ def _key(event: Started | Reported | Failed | Retried) -> str:
     return event.spec.key if isinstance(event, Started) else event.key
 
 
-def _results(events: Sequence[Event]) -> dict[str, TrialResult]:
-    results: dict[str, TrialResult] = {}
-    for event in events:
-        if isinstance(event, Finished):
-            results[event.result.key] = event.result
-        elif isinstance(event, Retried):
-            results.pop(event.key, None)
-    return results
-
-
 def _copy_trials(theirs: Path, folder: Path, keys: Iterable[str]) -> None:
     for key in keys:
         trial, own = theirs / "trials" / key, folder / "trials" / key
@@ -185,13 +173,13 @@ def _copy_trials(theirs: Path, folder: Path, keys: Iterable[str]) -> None:
 def _replay(study: str, folder: Path, events: Sequence[Event], log: RunLog) -> StudyStatus:
     """Write the study's runs as the run itself would have; what is known already stays as it is."""
     cells, tags, said = read_runs(folder)
-    specs = {event.spec.key: event.spec for event in events if isinstance(event, Started)}
-    results = _results(events)
+    done = Done.of(events)
+    specs, results = done.specs, done.results
     log.open(study, folder, cells, tags)
     status: StudyStatus = "interrupted"
     try:
         for spec in specs.values():
-            log.trial_started(spec, _params_of(spec))
+            log.trial_started(spec, params_of(spec))
         for event in events:
             if isinstance(event, Reported):
                 log.trial_reported(specs[event.key], event.step, event.scores)
@@ -209,14 +197,9 @@ def _replay(study: str, folder: Path, events: Sequence[Event], log: RunLog) -> S
 
 
 def _failed(
-    events: Sequence[Event], specs: dict[str, TrialSpec], results: dict[str, TrialResult]
+    events: Sequence[Event], specs: Mapping[str, TrialSpec], results: Mapping[str, TrialResult]
 ) -> Iterator[tuple[TrialSpec, str]]:
     last = {event.key: event.message for event in events if isinstance(event, Failed)}
     for key, message in last.items():
         if key not in results:
             yield specs[key], message
-
-
-def _params_of(spec: TrialSpec) -> Mapping[str, JSON]:
-    plugin = plugins.load("methods", spec.method, Method)
-    return flatten_hyper(resolve_hyper(plugin, spec.params))

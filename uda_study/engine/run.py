@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ray import tune
 from ray.tune.execution.placement_groups import resource_dict_to_pg_factory
 
-from uda_study import plugins
 from uda_study.engine import cluster, records
 from uda_study.engine.budget import USAGE, Budget
 from uda_study.engine.disk import full_disk, is_full, require_space
@@ -34,10 +32,9 @@ from uda_study.engine.shared_journal import open_journal
 from uda_study.engine.shared_study import bring_trials, push_files
 from uda_study.engine.tuning import Foreman, HaltStopper, QueueScheduler, QueueSearcher
 from uda_study.engine.workers import train_in_trial, train_in_workers
-from uda_study.method import Method
-from uda_study.study.cells import flatten_hyper, resolve_hyper
+from uda_study.study.cells import params_of
 from uda_study.study.runlog import RunLog, StudyStatus
-from uda_study.study.trial import TrialResult, TrialSpec
+from uda_study.study.trial import TrialResult
 from uda_study.training.checkpoint import CHECKPOINTS, CheckpointStore
 
 STATUSES = ("complete", "pruned", "failed", "diverged")
@@ -101,7 +98,7 @@ def run_study(study: Study, home: Home, log: RunLog, options: Options) -> Outcom
             if options.watch is not None:
                 options.watch(meter.read())
 
-        foreman = Foreman(job, queue, journal, log, _params_of, watch)
+        foreman = Foreman(job, queue, journal, log, params_of, watch)
         with _signals(foreman):
             log.open(study.id, job.folder, study.all_cells, study.tags)
             status: StudyStatus = "failed"
@@ -144,7 +141,7 @@ def _tune(foreman: Foreman, options: Options) -> None:
         packing = pack(spec.resources, machine, None if wanted == "auto" else wanted)
         usage, before = foreman.job.folder / USAGE, _seconds(foreman.queue.results)
         foreman.budget = Budget.of(spec.budget, usage, before * packing.gpus_per_training)
-        room = Room(spec.resources, machine, None if wanted == "auto" else wanted, _params_of)
+        room = Room(spec.resources, machine, None if wanted == "auto" else wanted, params_of)
         foreman.room = room
         for key, result in foreman.queue.results.items():
             room.learn(foreman.queue.specs[key], result.scores)
@@ -186,7 +183,7 @@ def _repeat(foreman: Foreman, events: Sequence[Event]) -> None:
     """Do again what may not have been done to the end: the log is told what the journal knows."""
     specs, results, log = foreman.queue.specs, foreman.queue.results, foreman.log
     for key in results:
-        log.trial_started(specs[key], _params_of(specs[key]))
+        log.trial_started(specs[key], params_of(specs[key]))
     for event in events:
         if isinstance(event, Reported) and event.key in specs:
             log.trial_reported(specs[event.key], event.step, event.scores)
@@ -203,11 +200,6 @@ def _repeat(foreman: Foreman, events: Sequence[Event]) -> None:
         tell_dropped(log, specs[key], folder)
     for cell in foreman.queue.cells:
         drop_models(foreman.job, foreman.queue, log, cell)
-
-
-def _params_of(spec: TrialSpec) -> dict[str, Any]:
-    plugin = plugins.load("methods", spec.method, Method)
-    return flatten_hyper(resolve_hyper(plugin, spec.params))
 
 
 @contextmanager

@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 from uda_study.errors import InputError
-from uda_study.study.hyper import RESERVED, flatten_hyper, for_method, resolve_hyper, spelled
+from uda_study.study.hyper import (
+    RESERVED,
+    flatten_hyper,
+    for_method,
+    load_method,
+    resolve_hyper,
+    spelled,
+)
 from uda_study.study.model import StudySpec
 from uda_study.study.space import cell_space, space_of
 from uda_study.study.trial import Cell, TrialSpec
@@ -192,3 +199,8 @@ def factor_text(value: JSON) -> str:
 
 def _key(factors: Mapping[str, JSON]) -> str:
     return " ".join(f"{name}={factor_text(value)}" for name, value in factors.items())
+
+
+def params_of(spec: TrialSpec) -> dict[str, JSON]:
+    """Return all hyperparameters of a training under dotted names, defaults included."""
+    return flatten_hyper(resolve_hyper(load_method(spec.method), spec.params))
