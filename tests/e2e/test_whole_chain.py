@@ -22,7 +22,9 @@ def test_a_study_with_two_train_workers_per_training_completes(finished):
     assert sum(outcome["trials"].values()) == 2 * (3 + 2) + 2 * 2
     assert outcome["trials"]["failed"] == outcome["trials"]["diverged"] == 0
     assert outcome["tracking_uri"].startswith("sqlite:///")
-    assert set(outcome) == {"study", "status", "tracking_uri", "trials", "seconds"}
+    expected = {"study", "status", "tracking_uri", "trials", "seconds", "missing"}
+    assert set(outcome) == expected
+    assert outcome["missing"] == []
 
 
 def test_each_source_segmenter_was_trained_once(finished):
