@@ -5,23 +5,29 @@ import os
 import shutil
 import subprocess
 import tempfile
+from glob import glob
 from pathlib import Path
 
 import pytest
 
 INSTALL = "UDA_STUDY_TEST_INSTALL"
-_PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin", "/usr/local/sbin"))
 
 
 def need(program: str, package: str) -> Path:
     """Return where the program is, from its Debian package if tests may install; else skip."""
-    found = shutil.which(program, path=_PLACES)
+    found = _find(program)
     if found is None and os.environ.get(INSTALL) == "1" and os.geteuid() == 0:
         _install(package)
-        found = shutil.which(program, path=_PLACES)
+        found = _find(program)
     if found is None:
         pytest.skip(f"needs {program}: apt-get install {package}, or {INSTALL}=1 as root")
     return Path(found)
+
+
+def _find(program: str) -> str | None:
+    # Debian keeps programs of servers out of the usual PATH.
+    servers = ("/usr/sbin", "/sbin", *sorted(glob("/usr/lib/postgresql/*/bin")))
+    return shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", ""), *servers)))
 
 
 def _install(package: str) -> None:
