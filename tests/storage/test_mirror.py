@@ -279,3 +279,51 @@ def test_without_an_address_nothing_happens(tmp_path):
     mirror.pull(tmp_path / "u")
     assert contents(tmp_path) == {"t/a": "1"}
     assert mirror.names(tmp_path) == []
+
+
+def test_what_was_replaced_is_removed_when_it_is_replaced_once_more(tmp_path, address):
+    one, _ = there_and_here(tmp_path, address)
+    remote_names = remote.Remote(address)
+
+    def stored() -> list[str]:
+        """Return the beginnings of the files that are there, by name and content."""
+        found = (name for name in remote_names.stamps("t") if name != MANIFEST)
+        return sorted(f"{name.split('.')[0]}={remote_names.read(f't/{name}').decode()}" for name in found)
+
+    one.push(write(one.home / "t", same="0", m__weights="1", once="1"))
+    (one.home / "t" / "once").unlink()
+    one.push(write(one.home / "t", m__weights="2"))
+    assert stored() == ["m/weights=1", "m/weights=2", "once=1", "same=0"]
+    one.push(one.home / "t")
+    assert len(stored()) == 4
+    one.push(write(one.home / "t", m__weights="3"))
+    assert stored() == ["m/weights=2", "m/weights=3", "same=0"]
+    # What comes back is not taken for what was replaced.
+    one.push(write(one.home / "t", m__weights="2"))
+    assert stored() == ["m/weights=2", "m/weights=3", "same=0"]
+
+
+def test_a_reader_of_the_manifest_before_finds_all_that_it_names(tmp_path, bucket):
+    one, other = there_and_here(tmp_path, bucket.address)
+    for text in ("1", "2"):
+        one.push(write(one.home / "t", a=text, b=text))
+    seen = []
+
+    def meanwhile(method: str, path: str) -> None:
+        if method == "GET" and "/a." in path and not seen:
+            seen.append(path)
+            one.push(write(one.home / "t", a="3", b="3"))
+
+    bucket.fails = meanwhile
+    other.pull(other.home / "t")
+    assert seen
+    assert contents(other.home / "t") == {"a": "2", "b": "2"}
+
+
+def test_a_manifest_that_would_remove_what_lies_elsewhere_is_refused(tmp_path, bucket):
+    one, _ = there_and_here(tmp_path, bucket.address)
+    one.push(write(one.home / "t", a="1"))
+    manifest = json.loads(bucket.get(f"t/{MANIFEST}"))
+    bucket.put(f"t/{MANIFEST}", json.dumps(manifest | {"replaced": ["../u/a"]}).encode())
+    with pytest.raises(StoreError, match="its manifest is damaged"):
+        one.push(write(one.home / "t", a="2"))
