@@ -66,8 +66,8 @@ class Mirror:
         """Copy a file or folder of the home to the address; it appears there whole.
 
         Only files that are not there are sent. What is hidden (``.name``), a link or `LEFT_OUT`
-        stays here. Without ``replace`` a folder that is there stays as it is. Files that were
-        replaced before this call are removed, those that it replaces are kept for who reads them now.
+        stays here. Without ``replace`` a folder that is there stays as it is. What it
+        replaces is kept for who reads it now, and removed when the folder is replaced once more.
         """
         if self.address is None:
             return
@@ -162,8 +162,9 @@ class Mirror:
             return None
         try:
             found = json.loads(text)
+            files = found["files"].items()
             return _Manifest(
-                {_inside(n): (str(e["sha256"]), int(e["bytes"])) for n, e in found["files"].items()},
+                {_inside(name): (str(one["sha256"]), int(one["bytes"])) for name, one in files},
                 frozenset(_inside(name) for name in found.get("replaced", ())),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:

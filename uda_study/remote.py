@@ -53,8 +53,13 @@ class Remote:
             try:
                 with files.open_input_file(path) as stream:
                     return bytes(stream.read())
-            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            except (FileNotFoundError, NotADirectoryError):
                 return None
+            except OSError:
+                # A folder in a mounted one: pyarrow has no error of its own for it.
+                if not self._in_buckets and files.get_file_info(path).type.name == "Directory":
+                    return None
+                raise
 
         return self._tried(key, attempt)
 
@@ -126,8 +131,12 @@ class Remote:
 
         self._tried(key, attempt)
 
+    @property
+    def _in_buckets(self) -> bool:
+        return urlsplit(self.address).scheme in _BUCKETS
+
     def _put(self, key: str, fill: Callable[[Any], object]) -> None:
-        direct = urlsplit(self.address).scheme in _BUCKETS
+        direct = self._in_buckets
 
         def attempt() -> None:
             files, path = self._at(key)

@@ -73,6 +73,16 @@ def test_what_is_nowhere_is_passed_over(tmp_path, address):
     assert not mirror.has(mirror.home / "studies/x")
 
 
+def test_a_folder_that_has_checkpoints_there_and_no_manifest_is_not_there(tmp_path, address):
+    one, other = there_and_here(tmp_path, address)
+    one.push(write(one.home / "t", checkpoints__4__state="s") / "checkpoints/4")
+    other.pull(other.home / "t")
+    assert other.read(other.home / "t") is None
+    assert contents(other.home) == {}
+    other.pull(other.home / "t/checkpoints/4")
+    assert contents(other.home) == {"t/checkpoints/4/state": "s"}
+
+
 def test_dropping_removes_all_that_is_below(tmp_path, address):
     one, other = there_and_here(tmp_path, address)
     folder = write(one.home / "t", result="1", checkpoints__4__state="s")
@@ -283,12 +293,12 @@ def test_without_an_address_nothing_happens(tmp_path):
 
 def test_what_was_replaced_is_removed_when_it_is_replaced_once_more(tmp_path, address):
     one, _ = there_and_here(tmp_path, address)
-    remote_names = remote.Remote(address)
+    there = remote.Remote(address)
 
     def stored() -> list[str]:
-        """Return the beginnings of the files that are there, by name and content."""
-        found = (name for name in remote_names.stamps("t") if name != MANIFEST)
-        return sorted(f"{name.split('.')[0]}={remote_names.read(f't/{name}').decode()}" for name in found)
+        """Return the files that are there, by the beginning of their names and by content."""
+        found = {name: there.read(f"t/{name}") for name in there.stamps("t") if name != MANIFEST}
+        return sorted(f"{name.split('.')[0]}={content.decode()}" for name, content in found.items())
 
     one.push(write(one.home / "t", same="0", m__weights="1", once="1"))
     (one.home / "t" / "once").unlink()
