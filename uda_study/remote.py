@@ -56,8 +56,7 @@ class Remote:
             except (FileNotFoundError, NotADirectoryError):
                 return None
             except OSError:
-                # A folder in a mounted one: pyarrow has no error of its own for it.
-                if not self._in_buckets and files.get_file_info(path).type.name == "Directory":
+                if not self._in_buckets and _is(files, path, "Directory"):
                     return None
                 raise
 
@@ -122,12 +121,17 @@ class Remote:
         self._tried(key, attempt)
 
     def delete_folder(self, key: str) -> None:
-        """Remove everything below a folder; one that is not there is passed over."""
+        """Remove everything below a folder; what is none, or not there, is passed over."""
 
         def attempt() -> None:
             files, path = self._at(key)
-            with suppress(FileNotFoundError, NotADirectoryError):
+            try:
                 files.delete_dir(path)
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            except OSError:
+                if not _is(files, path, "File"):
+                    raise
 
         self._tried(key, attempt)
 
@@ -237,6 +241,11 @@ def _opened(address: str, endpoint: str | None) -> tuple[Any, str]:
     # Small files go in one request instead of three.
     client = fs.S3FileSystem(region=region, allow_delayed_open=True, **at)
     return client, f"{parts.netloc}{parts.path}"
+
+
+def _is(files: Any, path: str, kind: str) -> bool:
+    """Tell whether it is of another kind than was asked for, which pyarrow has no error for."""
+    return bool(files.get_file_info(path).type.name == kind)
 
 
 def _why(error: Exception) -> str:

@@ -63,6 +63,16 @@ def test_a_file_comes_back_as_it_was_pushed_last(tmp_path, address):
     assert other.read(other.home / "journal.jsonl") == b"second one"
 
 
+def test_a_file_that_is_dropped_is_gone_and_nothing_else(tmp_path, address):
+    mirror = Mirror(home(tmp_path, "a"), address)
+    write(mirror.home, mark="1", marks="2")
+    for name in ("mark", "marks"):
+        mirror.push(mirror.home / name)
+    mirror.drop(mirror.home / "mark")
+    assert mirror.read(mirror.home / "mark") is None
+    assert mirror.read(mirror.home / "marks") == b"2"
+
+
 def test_what_is_nowhere_is_passed_over(tmp_path, address):
     mirror = Mirror(home(tmp_path, "a"), address)
     mirror.pull(mirror.home / "studies/x")
