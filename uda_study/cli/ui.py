@@ -37,13 +37,14 @@ def ui(
     from uda_study.tracking.store import open_store
 
     folder = home.absolute()
-    open_store(folder)
     uri = tracking_uri(folder)
-    if uri.startswith(("http://", "https://")):
+    elsewhere = uri.startswith(("http://", "https://"))
+    if not elsewhere and _is_listening(port):
+        raise InputError.of("--port", "another program listens there", port, "--port NUMBER")
+    open_store(folder)
+    if elsewhere:
         Screen().note(f"the studies are tracked by a server of its own: {shown(uri)}")
         return
-    if _is_listening(port):
-        raise InputError.of("--port", "another program listens there", port, "--port NUMBER")
     command = [sys.executable, "-m", "mlflow", "ui"]
     environment = {
         **os.environ,
