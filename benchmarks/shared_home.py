@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import multiprocessing
 import os
 import statistics
@@ -21,8 +22,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(TESTS / "storage"), str(TESTS / "e2e")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "storage"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "e2e"))
 
 from one_process import Machine
 from s3_bucket import serving
@@ -43,6 +44,7 @@ ENVIRONMENT = {
 
 def serve(calls: Connection) -> None:
     """Keep a bucket; answer every message with its counts so far, end at None."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with serving() as server:
         bucket = server.bucket()
         calls.send((bucket.endpoint, bucket.name))

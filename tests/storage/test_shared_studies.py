@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nibabel as nib
@@ -28,11 +27,9 @@ FEW = (
 def call(folder: Path, home: str, *words: str, code: int = 0, program=("-m", "uda_study")) -> str:
     """Run the command line; its workers have the environment of this process."""
     command = [sys.executable, *program, *words, "--home", str(folder / home)]
-    began = time.monotonic()
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=PATIENCE_S, cwd=folder, check=False
     )
-    print("TIMED", words[0], round(time.monotonic() - began, 1))
     assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "canary" not in done.stdout + done.stderr
     return done.stdout
