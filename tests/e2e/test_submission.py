@@ -128,7 +128,8 @@ def test_a_submitted_study_outlives_its_followers_is_stopped_resumes_and_comes_h
     assert "trainings done" in out
     assert f"uda-study resume {study}" in out
     done = [event["result"]["key"] for event in events(head, "finished")]
-    assert states(head)["KILLED"] == 1
+    # The runs of the study, of its cell, and of the training that was under way.
+    assert states(head)["KILLED"] == 3
     assert states(head)["RUNNING"] == 0
 
     # Where the cluster keeps its copy is known here, so what it came to comes home.

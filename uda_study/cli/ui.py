@@ -32,6 +32,7 @@ def ui(
     if cluster is not None:
         _of_cluster(cluster, port)
         return
+    from uda_study.clusters.pages import ready
     from uda_study.errors import InputError
     from uda_study.tracking.place import shown, tracking_uri
     from uda_study.tracking.store import open_store
@@ -67,7 +68,7 @@ def ui(
     while process.poll() is None and not _is_listening(port):
         time.sleep(_PAUSE_S)
     if process.poll() is None:
-        Screen().note(f"http://{_HOST}:{port}   stop with Ctrl-C")
+        Screen().note(ready(port))
     raise SystemExit(max(0, process.wait()))
 
 
