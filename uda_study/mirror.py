@@ -7,7 +7,8 @@ the beginning of its checksum::
     studies/x/trials/k/.manifest.json     written last: without it, the folder is not there
 
 So what replaces a file never touches the one before, and whoever reads a manifest finds all of what
-it names. A single file is stored under its own name.
+it names, also while the next one is written: what was replaced goes when it is replaced once more.
+A single file is stored under its own name.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -31,6 +32,23 @@ _ATTEMPTS = 3
 
 Entry = tuple[str, int]
 """A file's SHA-256 and its size in bytes."""
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """The files of a folder, and the stored names of those that they replaced."""
+
+    entries: Mapping[str, Entry]
+    replaced: frozenset[str] = frozenset()
+
+    @property
+    def stored(self) -> frozenset[str]:
+        return frozenset(_stored(name, entry) for name, entry in self.entries.items())
+
+    def to_json(self) -> bytes:
+        files = {name: {"sha256": sha, "bytes": size} for name, (sha, size) in self.entries.items()}
+        content = {"files": files, "replaced": sorted(self.replaced)}
+        return json.dumps(content, indent=1, sort_keys=True).encode()
 
 
 @dataclass(frozen=True)
@@ -48,7 +66,8 @@ class Mirror:
         """Copy a file or folder of the home to the address; it appears there whole.
 
         Only files that are not there are sent. What is hidden (``.name``), a link or `LEFT_OUT`
-        stays here. Without ``replace`` a folder that is there stays as it is.
+        stays here. Without ``replace`` a folder that is there stays as it is. What it
+        replaces is kept for who reads it now, and removed when the folder is replaced once more.
         """
         if self.address is None:
             return
@@ -61,13 +80,17 @@ class Mirror:
         known = self._manifest(remote, key)
         if known is not None and not replace:
             return
-        entries = _entries(path)
-        if known == entries:
+        entries, before = _entries(path), known or _Manifest({})
+        if known is not None and known.entries == entries:
             return
         for name, entry in entries.items():
-            if (known or {}).get(name) != entry:
+            if before.entries.get(name) != entry:
                 remote.upload(f"{key}/{_stored(name, entry)}", path / name)
-        remote.write(f"{key}/{MANIFEST}", _to_json(entries))
+        replaced = before.stored - _Manifest(entries).stored
+        now = _Manifest(entries, replaced)
+        remote.write(f"{key}/{MANIFEST}", now.to_json())
+        for name in sorted(before.replaced - now.stored - now.replaced):
+            remote.delete(f"{key}/{name}")
 
     def pull(self, path: Path) -> None:
         """Fetch a file or folder of the home that is not here; pass over one that is nowhere.
@@ -77,20 +100,20 @@ class Mirror:
         if self.address is None:
             return
         remote, key = Remote(self.address), self._key(path)
-        entries = self._manifest(remote, key)
-        if entries is None:
+        known = self._manifest(remote, key)
+        if known is None:
             content = remote.read(key)
             if content is not None:
                 _install_file(path, content)
             return
         for _ in range(_ATTEMPTS):
-            if entries is None or _entries(path) == entries:
+            if known is None or _entries(path) == known.entries:
                 return
             try:
-                self._fetch(remote, key, entries, path)
+                self._fetch(remote, key, known.entries, path)
             except FileNotFoundError:
                 # Dropped while we read it, or damaged: the manifest tells.
-                entries = self._manifest(remote, key)
+                known = self._manifest(remote, key)
             else:
                 return
         raise StoreError(
@@ -133,20 +156,24 @@ class Mirror:
     def _key(self, path: Path) -> str:
         return path.relative_to(self.home).as_posix()
 
-    def _manifest(self, remote: Remote, key: str) -> dict[str, Entry] | None:
+    def _manifest(self, remote: Remote, key: str) -> _Manifest | None:
         text = remote.read(f"{key}/{MANIFEST}")
         if text is None:
             return None
         try:
-            found = json.loads(text)["files"]
-            return {_inside(n): (str(e["sha256"]), int(e["bytes"])) for n, e in found.items()}
+            found = json.loads(text)
+            files = found["files"].items()
+            return _Manifest(
+                {_inside(name): (str(one["sha256"]), int(one["bytes"])) for name, one in files},
+                frozenset(_inside(name) for name in found.get("replaced", ())),
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(
                 f"{self.address}/{key}: its manifest is damaged; remove the folder there, it is "
                 "then made again"
             ) from error
 
-    def _fetch(self, remote: Remote, key: str, entries: dict[str, Entry], path: Path) -> None:
+    def _fetch(self, remote: Remote, key: str, entries: Mapping[str, Entry], path: Path) -> None:
         draft = path.with_name(f".{path.name[:40]}-{uuid.uuid4().hex}")
         try:
             draft.mkdir(parents=True)
@@ -203,11 +230,6 @@ def _entry(file: Path) -> Entry | None:
 
 def _stored(name: str, entry: Entry) -> str:
     return f"{name}.{entry[0][:16]}"
-
-
-def _to_json(entries: dict[str, Entry]) -> bytes:
-    files = {name: {"sha256": sha, "bytes": size} for name, (sha, size) in entries.items()}
-    return json.dumps({"files": files}, indent=1, sort_keys=True).encode()
 
 
 def _inside(name: str) -> str:

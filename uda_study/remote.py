@@ -53,8 +53,12 @@ class Remote:
             try:
                 with files.open_input_file(path) as stream:
                     return bytes(stream.read())
-            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            except (FileNotFoundError, NotADirectoryError):
                 return None
+            except OSError:
+                if not self._in_buckets and _is(files, path, "Directory"):
+                    return None
+                raise
 
         return self._tried(key, attempt)
 
@@ -117,17 +121,26 @@ class Remote:
         self._tried(key, attempt)
 
     def delete_folder(self, key: str) -> None:
-        """Remove everything below a folder; one that is not there is passed over."""
+        """Remove everything below a folder; what is none, or not there, is passed over."""
 
         def attempt() -> None:
             files, path = self._at(key)
-            with suppress(FileNotFoundError, NotADirectoryError):
+            try:
                 files.delete_dir(path)
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            except OSError:
+                if not _is(files, path, "File"):
+                    raise
 
         self._tried(key, attempt)
 
+    @property
+    def _in_buckets(self) -> bool:
+        return urlsplit(self.address).scheme in _BUCKETS
+
     def _put(self, key: str, fill: Callable[[Any], object]) -> None:
-        direct = urlsplit(self.address).scheme in _BUCKETS
+        direct = self._in_buckets
 
         def attempt() -> None:
             files, path = self._at(key)
@@ -228,6 +241,11 @@ def _opened(address: str, endpoint: str | None) -> tuple[Any, str]:
     # Small files go in one request instead of three.
     client = fs.S3FileSystem(region=region, allow_delayed_open=True, **at)
     return client, f"{parts.netloc}{parts.path}"
+
+
+def _is(files: Any, path: str, kind: str) -> bool:
+    """Tell whether it is of another kind than was asked for, which pyarrow has no error for."""
+    return bool(files.get_file_info(path).type.name == kind)
 
 
 def _why(error: Exception) -> str:

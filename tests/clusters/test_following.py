@@ -14,6 +14,7 @@ class Clock:
 
     def pause(self, seconds: float) -> None:
         self.now += seconds
+        assert self.now < 10 * following.PATIENCE_S, "it would wait for ever"
 
     def read(self) -> float:
         return self.now

@@ -20,20 +20,22 @@ _OBJECTS = 80_000_000
 
 @dataclass(frozen=True)
 class Head:
-    """Where it listens, its token, and where studies on it keep their state."""
+    """Where it listens, its token, and where studies on it keep their state and its copy."""
 
     url: str
     token: Path
     home: Path
+    storage: str
 
 
 @contextmanager
 def token_head(folder: Path) -> Iterator[Head]:
     """Start it, and end all of its processes."""
     token, home = folder / "token", folder / "cluster-home"
+    storage = f"file://{folder}/there"
     token.touch(mode=0o600)
     token.write_text(secrets.token_hex(32))
-    gcs, dashboard, client, agent, grpc, metrics = _free(6)
+    gcs, dashboard, client, agent, grpc, metrics = free_ports(6)
     # Sockets have short names only.
     scratch = tempfile.mkdtemp(prefix="uda-", dir="/tmp")
     environment = {
@@ -42,10 +44,11 @@ def token_head(folder: Path) -> Iterator[Head]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "UDA_STUDY_HOME": str(home),
+        "UDA_STUDY_STORAGE": storage,
         "OMP_NUM_THREADS": "1",
     }
     # What runs there is what was submitted, not what lies here.
-    for name in ("PYTHONPATH", "RAY_ADDRESS", "MLFLOW_TRACKING_URI", "UDA_STUDY_STORAGE"):
+    for name in ("PYTHONPATH", "RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
         environment.pop(name, None)
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
     command += ["--node-ip-address=127.0.0.1", f"--port={gcs}", "--dashboard-host=127.0.0.1"]
@@ -59,7 +62,7 @@ def token_head(folder: Path) -> Iterator[Head]:
     )
     try:
         _wait(process, dashboard, folder / "head.log")
-        yield Head(f"http://127.0.0.1:{dashboard}", token, home)
+        yield Head(f"http://127.0.0.1:{dashboard}", token, home, storage)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -83,7 +86,8 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     raise AssertionError(log.read_text())
 
 
-def _free(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports of the loopback interface on which nothing listens."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:

@@ -81,7 +81,7 @@ def test_the_copy_that_machines_share_goes_too_and_word_of_it_stays(job, monkeyp
     foreman = foreman_of(keeping(job, study_top_k=0), make_queue(cells=1))
     train_all(foreman)
     folders = [job.trial_folder(key) for key in foreman.log.dropped]
-    pairs = [[("push", f / MARKER), ("drop", f / "model")] for f in folders]
+    pairs = [[("push", f), ("drop", f / "model")] for f in folders]
     said = [call for call in calls if call[1].name != "checkpoints"]
     assert said == [call for pair in pairs for call in pair]
 

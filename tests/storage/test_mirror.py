@@ -63,6 +63,16 @@ def test_a_file_comes_back_as_it_was_pushed_last(tmp_path, address):
     assert other.read(other.home / "journal.jsonl") == b"second one"
 
 
+def test_a_file_that_is_dropped_is_gone_and_nothing_else(tmp_path, address):
+    mirror = Mirror(home(tmp_path, "a"), address)
+    write(mirror.home, mark="1", marks="2")
+    for name in ("mark", "marks"):
+        mirror.push(mirror.home / name)
+    mirror.drop(mirror.home / "mark")
+    assert mirror.read(mirror.home / "mark") is None
+    assert mirror.read(mirror.home / "marks") == b"2"
+
+
 def test_what_is_nowhere_is_passed_over(tmp_path, address):
     mirror = Mirror(home(tmp_path, "a"), address)
     mirror.pull(mirror.home / "studies/x")
@@ -71,6 +81,16 @@ def test_what_is_nowhere_is_passed_over(tmp_path, address):
     assert mirror.read(mirror.home / "x") is None
     assert mirror.names(mirror.home / "studies") == []
     assert not mirror.has(mirror.home / "studies/x")
+
+
+def test_a_folder_that_has_checkpoints_there_and_no_manifest_is_not_there(tmp_path, address):
+    one, other = there_and_here(tmp_path, address)
+    one.push(write(one.home / "t", checkpoints__4__state="s") / "checkpoints/4")
+    other.pull(other.home / "t")
+    assert other.read(other.home / "t") is None
+    assert contents(other.home) == {}
+    other.pull(other.home / "t/checkpoints/4")
+    assert contents(other.home) == {"t/checkpoints/4/state": "s"}
 
 
 def test_dropping_removes_all_that_is_below(tmp_path, address):
@@ -279,3 +299,51 @@ def test_without_an_address_nothing_happens(tmp_path):
     mirror.pull(tmp_path / "u")
     assert contents(tmp_path) == {"t/a": "1"}
     assert mirror.names(tmp_path) == []
+
+
+def test_what_was_replaced_is_removed_when_it_is_replaced_once_more(tmp_path, address):
+    one, _ = there_and_here(tmp_path, address)
+    there = remote.Remote(address)
+
+    def stored() -> list[str]:
+        """Return the files that are there, by the beginning of their names and by content."""
+        found = {name: there.read(f"t/{name}") for name in there.stamps("t") if name != MANIFEST}
+        return sorted(f"{name.split('.')[0]}={content.decode()}" for name, content in found.items())
+
+    one.push(write(one.home / "t", same="0", m__weights="1", once="1"))
+    (one.home / "t" / "once").unlink()
+    one.push(write(one.home / "t", m__weights="2"))
+    assert stored() == ["m/weights=1", "m/weights=2", "once=1", "same=0"]
+    one.push(one.home / "t")
+    assert len(stored()) == 4
+    one.push(write(one.home / "t", m__weights="3"))
+    assert stored() == ["m/weights=2", "m/weights=3", "same=0"]
+    # What comes back is not taken for what was replaced.
+    one.push(write(one.home / "t", m__weights="2"))
+    assert stored() == ["m/weights=2", "m/weights=3", "same=0"]
+
+
+def test_a_reader_of_the_manifest_before_finds_all_that_it_names(tmp_path, bucket):
+    one, other = there_and_here(tmp_path, bucket.address)
+    for text in ("1", "2"):
+        one.push(write(one.home / "t", a=text, b=text))
+    seen = []
+
+    def meanwhile(method: str, path: str) -> None:
+        if method == "GET" and "/a." in path and not seen:
+            seen.append(path)
+            one.push(write(one.home / "t", a="3", b="3"))
+
+    bucket.fails = meanwhile
+    other.pull(other.home / "t")
+    assert seen
+    assert contents(other.home / "t") == {"a": "2", "b": "2"}
+
+
+def test_a_manifest_that_would_remove_what_lies_elsewhere_is_refused(tmp_path, bucket):
+    one, _ = there_and_here(tmp_path, bucket.address)
+    one.push(write(one.home / "t", a="1"))
+    manifest = json.loads(bucket.get(f"t/{MANIFEST}"))
+    bucket.put(f"t/{MANIFEST}", json.dumps(manifest | {"replaced": ["../u/a"]}).encode())
+    with pytest.raises(StoreError, match="its manifest is damaged"):
+        one.push(write(one.home / "t", a="2"))

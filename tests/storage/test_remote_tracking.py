@@ -98,12 +98,47 @@ def test_a_study_in_postgres_is_ranked_and_promoted(database, tiny, tmp_path, mo
     assert uda_study.load_model("boxes@champion", home.path).config.study == outcome.study
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def await_pages(port: int, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
+            return
+        time.sleep(0.2)
+    pytest.fail("no pages are served")
+
+
+def test_pages_are_served_and_no_command_line_holds_the_password(database, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
+    port = free_port()
+    words = ["ui", "--port", str(port), "--home", str(tmp_path)]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uda_study", *words], stdout=log, stderr=log
+        )
+    try:
+        await_pages(port, process)
+        lines = []
+        for place in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                lines.append(place.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        assert any("mlflow" in line and str(port) in line for line in lines)
+        assert [line for line in lines if "canary-password" in line] == []
+    finally:
+        process.terminate()
+        process.wait(60)
+    assert "canary-password" not in (tmp_path / "log").read_text()
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """An MLflow server on loopback that keeps runs and files."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = [
         "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
         "--backend-store-uri", f"sqlite:///{tmp_path}/server.db",
@@ -116,11 +151,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=quiet, start_new_session=True,
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 180
-        while time.monotonic() < deadline and process.poll() is None:
-            with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
-                break
-            time.sleep(0.2)
+        await_pages(port, process)
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, signal.SIGTERM)

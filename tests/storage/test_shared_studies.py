@@ -9,13 +9,17 @@ import nibabel as nib
 import numpy as np
 import pytest
 from interrupting_run import __file__ as interrupting
+from one_process import Machine
 
-pytestmark = pytest.mark.ray
+from uda_study.engine.job import Home
+from uda_study.study.validate import load_study
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("no_pictures")]
 
 TINY = Path(__file__).parents[1] / "e2e" / "tiny_study.py"
 PATIENCE_S = 300
 FEW = (
-    "matrix.dam.depth=[g2]", "search.num_samples=2", "confirm.seeds=[1]",
+    "matrix.dam.depth=[g2]", "search.num_samples=1", "confirm.seeds=[1]",
     "baselines=[no_adaptation]", "search.max_concurrent_trials=1",
 )  # fmt: skip
 
@@ -50,7 +54,8 @@ def test_a_study_goes_on_in_another_home_and_is_looked_at_in_a_third(tmp_path, b
     file = tmp_path / "tiny.yaml"
     file.write_text(namespace["STUDY"])
     run = ["run", str(file), *(word for value in FEW for word in ("--set", value))]
-    call(tmp_path, "undisturbed", *run)
+    # What an undisturbed run comes to does not depend on Ray.
+    Machine().go(load_study(file, FEW), Home(tmp_path / "undisturbed"))
     monkeypatch.setenv("UDA_STUDY_STORAGE", bucket.address)
     call(tmp_path, "a", *run, code=4, program=(interrupting, "2"))
     assert len(results(tmp_path / "a")) == 2

@@ -36,10 +36,10 @@ def clean(
 ) -> None:
     """Show what can go of finished trainings, crashes and caches, and free it with --yes."""
     from uda_study.api.cleaning import clean as free
-    from uda_study.engine.job import Home
+    from uda_study.api.places import open_home
     from uda_study.study.duration import seconds
 
-    screen, place = Screen(quiet, as_json), Home(home.absolute())
+    screen, place = Screen(quiet, as_json), open_home(home)
     done = free(place, study, keep_models, seconds(unused_for), really=yes)
     if as_json:
         screen.result(_plain(done, yes))

@@ -20,14 +20,14 @@ def retrain(
     """Train finished trainings again, one after the other, to have their models back."""
     import torch
 
+    from uda_study.api.places import open_home
     from uda_study.cli.progress_view import counting
     from uda_study.data.prune import in_use
-    from uda_study.engine.job import Home
     from uda_study.engine.retrain import retrain as train
     from uda_study.engine.revisit import reopen
     from uda_study.tracking.dropped import bring_back
 
-    screen, place = Screen(quiet, as_json), Home(home.absolute())
+    screen, place = Screen(quiet, as_json), open_home(home)
     with counting(screen, "preparing images") as count:
         prepared = reopen(place, study, count)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

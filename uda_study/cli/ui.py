@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from typing import Annotated
 
@@ -15,6 +17,7 @@ from uda_study.cli.console import Screen
 from uda_study.cli.options import HOME, ClusterOption, HomeOption
 
 _HOST = "127.0.0.1"
+_PAUSE_S = 0.2
 
 
 def ui(
@@ -29,19 +32,28 @@ def ui(
     if cluster is not None:
         _of_cluster(cluster, port)
         return
-    from uda_study.tracking.place import tracking_uri
+    from uda_study.clusters.pages import ready
+    from uda_study.errors import InputError
+    from uda_study.tracking.place import shown, tracking_uri
     from uda_study.tracking.store import open_store
 
     folder = home.absolute()
-    open_store(folder)
     uri = tracking_uri(folder)
-    if uri.startswith(("http://", "https://")):
-        Screen().note(f"the studies are tracked by a server of its own: {uri}")
+    elsewhere = uri.startswith(("http://", "https://"))
+    if not elsewhere and _is_listening(port):
+        raise InputError.of("--port", "another program listens there", port, "--port NUMBER")
+    open_store(folder)
+    if elsewhere:
+        Screen().note(f"the studies are tracked by a server of its own: {shown(uri)}")
         return
-    Screen().note(f"http://{_HOST}:{port}   stop with Ctrl-C")
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
-    # Its background jobs are for tracing of language models; they would outlive the server.
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command = [sys.executable, "-m", "mlflow", "ui"]
+    environment = {
+        **os.environ,
+        # It may hold a password, and everybody here can read command lines.
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        # Its background jobs are for tracing of language models; they would outlive the server.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     process = subprocess.Popen(
         [*command, "--host", _HOST, "--port", str(port)], env=environment, start_new_session=True
     )
@@ -53,7 +65,16 @@ def ui(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    while process.poll() is None and not _is_listening(port):
+        time.sleep(_PAUSE_S)
+    if process.poll() is None:
+        Screen().note(ready(port))
     raise SystemExit(max(0, process.wait()))
+
+
+def _is_listening(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex((_HOST, port)) == 0
 
 
 def _of_cluster(cluster: str, port: int) -> None:

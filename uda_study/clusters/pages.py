@@ -19,6 +19,14 @@ _NAME = "ui"
 _PATIENCE_S = 120.0
 
 
+def ready(port: int) -> str:
+    """Return what ``uda-study ui`` says when its pages answer.
+
+    MLflow names the address as well, before it listens there.
+    """
+    return f"http://127.0.0.1:{port}   stop with Ctrl-C"
+
+
 @contextmanager
 def served(target: JobsApi | Launched, port: int) -> Iterator[str]:
     """Have the head serve its runs at a port, and yield what to tell the user.
@@ -32,7 +40,7 @@ def served(target: JobsApi | Launched, port: int) -> Iterator[str]:
             words = [_NAME, "--port", str(port)]
             jobs.submit(submission, words, package.folder, (), _NAME)
         stack.callback(jobs.stop, submission)
-        _wait(jobs, submission, f"http://127.0.0.1:{port}")
+        _wait(jobs, submission, ready(port))
         if isinstance(target, JobsApi):
             yield (
                 f"the head serves its runs to itself at port {port}; from another machine:\n"

@@ -42,8 +42,9 @@ def drop_model(folder: Path, mirror: Mirror) -> None:
     What is left says so, so that a model that was lost otherwise is not taken for one.
     """
     write_whole(folder / MARKER, json.dumps({"dropped": "checkpoint.study_top_k"}) + "\n")
-    mirror.push(folder / MARKER)
     shutil.rmtree(folder / MODEL, ignore_errors=True)
+    # The manifest first: a folder whose manifest names files that are gone cannot be fetched.
+    mirror.push(folder)
     mirror.drop(folder / MODEL)
 
 

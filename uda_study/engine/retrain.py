@@ -54,8 +54,7 @@ def retrain(study: Study, home: Home, key: str, device: torch.device | None = No
             )
         (aside / MODEL).rename(folder / MODEL)
         (folder / MARKER).unlink(missing_ok=True)
-        home.mirror.push(folder / MODEL)
-        home.mirror.drop(folder / MARKER)
+        home.mirror.push(folder)
         shutil.rmtree(aside)
     return folder
 
