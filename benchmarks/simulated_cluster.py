@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 from ray._private import utils
 from ray._private.authentication.authentication_token_setup import enable_token_auth_by_default
 from ray.cluster_utils import Cluster
@@ -56,19 +55,29 @@ def simulated_cluster(machines: int, slots: int, folder: Path) -> Iterator[str]:
         cluster.shutdown()
 
 
-def memory_of(pid: int) -> dict[str, float]:
-    """Return the MiB of a process and all below it, by what they are; shared pages count once."""
-    found: dict[str, float] = {}
-    for process in psutil.Process(pid).children(recursive=True):
+def memory_of(pid: int) -> dict[str, int]:
+    """Return the MiB of all processes below one, by what they are; shared pages count once."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            command = " ".join(process.cmdline())
-            mib = process.memory_full_info().pss / 2**20
-        except psutil.Error:
-            continue
-        kind = next((kind for kind in _KINDS if kind in command), "trainings")
-        found[kind] = found.get(kind, 0.0) + mib
-    return {kind: round(mib) for kind, mib in found.items()}
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # it has just ended
+    found: dict[str, int] = {}
+    below = {pid}
+    while below:
+        below = {child for child, parent in parents.items() if parent in below}
+        for child in below:
+            try:
+                command = Path(f"/proc/{child}/cmdline").read_text()
+                rollup = Path(f"/proc/{child}/smaps_rollup").read_text().splitlines()
+            except OSError:
+                continue
+            kind = next((kind for kind in _KINDS if kind in command), "other")
+            pss = next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+            found[kind] = found.get(kind, 0) + pss // 1024
+    return found
 
 
-_KINDS = ("gcs_server", "raylet/raylet", "DashboardAgent", "RuntimeEnvAgent", "dashboard.py",
-          "tune_scale.py", "monitor.py", "process_watcher", "defunct")  # fmt: skip
+_KINDS = ("stub_study.py", "gcs_server", "raylet/raylet", "DashboardAgent", "RuntimeEnvAgent",
+          "dashboard.py", "monitor.py", "ray::")  # fmt: skip

@@ -40,7 +40,7 @@ def run_all(arguments: argparse.Namespace, scratch: Path) -> dict[str, Any]:
             if arguments.profile:
                 command += ["--profile", f"{arguments.profile}.{number}"]
             driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            memory: dict[str, float] = {}
+            memory: dict[str, int] = {}
             while driver.poll() is None and time.monotonic() - began < _PATIENCE_S:
                 memory = max(memory, memory_of(os.getpid()), key=lambda kinds: sum(kinds.values()))
                 time.sleep(20)
