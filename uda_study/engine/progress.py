@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -71,8 +72,9 @@ class ProgressMeter:
         left = None
         if fresh > 0:
             left = max(0, total - done) * seconds / fresh
+        running = Counter(spec.cell for spec in queue.running.values())
         return Progress(
-            tuple(self._cell(work) for work in queue.cells.values()),
+            tuple(self._cell(work, running) for work in queue.cells.values()),
             done,
             len(queue.running),
             total,
@@ -104,13 +106,13 @@ class ProgressMeter:
             return work.num_samples + confirmed + self.confirmations_per_cell
         return work.num_samples + confirmed + len(work.pending)
 
-    def _cell(self, work: CellWork) -> CellProgress:
+    def _cell(self, work: CellWork, running: Mapping[str, int]) -> CellProgress:
         key = work.cell.key
         tally = self._tally(key)
         return CellProgress(
             key=key,
             done=tally.ended["complete"],
-            running=sum(spec.cell == key for spec in self.queue.running.values()),
+            running=running.get(key, 0),
             pruned=tally.ended["pruned"],
             failed=tally.ended["failed"] + tally.ended["diverged"],
             total=self._total(work),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from uda_study.engine.halving import Halving
 from uda_study.engine.journal import Event, Failed, Reported, Retried, Started
@@ -28,6 +29,9 @@ class CellWork:
     results: dict[str, TrialResult] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
     pending: list[TrialSpec] | None = None
+    _seen: int = 0
+    _taken: set[int] = field(default_factory=set)
+    _lowest: int = 0
 
     @property
     def asked(self) -> int:
@@ -37,7 +41,13 @@ class CellWork:
     @property
     def next_number(self) -> int:
         """The lowest number that no training of the search has yet."""
-        return min(set(range(self.num_samples)) - {s.number for s in self.started.values()})
+        # What was started stays so: a look at those that came since is enough.
+        self._taken.update(s.number for s in islice(self.started.values(), self._seen, None))
+        self._seen = len(self.started)
+        while self._lowest in self._taken:
+            self._taken.remove(self._lowest)
+            self._lowest += 1
+        return self._lowest
 
     @property
     def searched(self) -> bool:

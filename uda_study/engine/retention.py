@@ -18,11 +18,12 @@ from uda_study.study.trial import TrialSpec
 MODEL, MARKER = "model", "model-dropped.json"
 
 
-def drop_models(job: Job, queue: WorkQueue, log: RunLog, cell: str) -> None:
+def drop_models(job: Job, queue: WorkQueue, log: RunLog, cell: str, gone: set[str]) -> None:
     """Drop what ``checkpoint.study_top_k`` does not keep of the trials of a cell that have ended.
 
     While the cell is searched, twice as many stay. Scores, cases and curves stay in any case;
-    confirmations and baselines, and so their cells, keep their models.
+    confirmations and baselines, and so their cells, keep their models. ``gone`` collects the keys
+    of those known to have none, so that a long search does not look at all folders at every end.
     """
     keep, work = job.spec.checkpoint.study_top_k, queue.cells.get(cell)
     if keep is None or work is None:
@@ -30,10 +31,13 @@ def drop_models(job: Job, queue: WorkQueue, log: RunLog, cell: str) -> None:
     if not work.searched:
         keep *= OPEN_SHARE
     for key in beyond(queue.specs, queue.results, cell, queue.metric, keep):
+        if key in gone:
+            continue
         folder = job.trial_folder(key)
         if (folder / MODEL).is_dir():
             drop_model(folder, job.home.mirror)
             log.model_dropped(queue.specs[key], folder)
+        gone.add(key)
 
 
 def drop_model(folder: Path, mirror: Mirror) -> None:

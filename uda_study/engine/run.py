@@ -199,7 +199,7 @@ def _repeat(foreman: Foreman, events: Sequence[Event]) -> None:
         log.trial_finished(specs[key], result, folder)
         tell_dropped(log, specs[key], folder)
     for cell in foreman.queue.cells:
-        drop_models(foreman.job, foreman.queue, log, cell)
+        drop_models(foreman.job, foreman.queue, log, cell, foreman.without_model)
 
 
 @contextmanager

@@ -56,6 +56,7 @@ class Foreman:
     granted: dict[str, Granted] = field(default_factory=dict)
     patience: Patience = field(default_factory=Patience)
     trouble: Exception | None = None
+    without_model: set[str] = field(default_factory=set)
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Leave nothing behind: Tune pickles its parts for a restore that no study does."""
@@ -156,7 +157,7 @@ class Foreman:
         CheckpointStore(folder / CHECKPOINTS, mirror=self.job.home.mirror).clear()
         self.queue.finished(result)
         self.log.trial_finished(spec, result, folder)
-        drop_models(self.job, self.queue, self.log, spec.cell)
+        drop_models(self.job, self.queue, self.log, spec.cell, self.without_model)
         self.watch()
 
     def _leave(self, trial_id: str) -> tuple[TrialSpec, Granted]:

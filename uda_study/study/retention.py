@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from uda_study.study.selection import ranking, ranking_by
@@ -22,8 +21,7 @@ def ranked(
     specs: Mapping[str, TrialSpec], results: Mapping[str, TrialResult], cell: str, metric: str
 ) -> list[str]:
     """Return the keys of the cell's complete search trials, best first by the study's own rule."""
-    records = [_record(specs[key], result) for key, result in results.items() if key in specs]
-    mine = [record for record in records if (record["kind"], record["cell"]) == ("search", cell)]
+    mine = [_record(specs[key], results[key]) for key in _searched(specs, results, cell)]
     return ranking_by(mine, metric) if metric.startswith("oracle/") else ranking(mine)
 
 
@@ -35,15 +33,21 @@ def beyond(
     keep: int,
 ) -> list[str]:
     """Return the keys of the cell's search trials that have ended and are not among the best."""
-    kept = ranked(specs, results, cell, metric)[:keep]
-    return [
-        key
-        for key in results
-        if key in specs
-        and (specs[key].kind, specs[key].cell) == ("search", cell)
-        and key not in kept
-    ]
+    kept = set(ranked(specs, results, cell, metric)[:keep])
+    return [key for key in _searched(specs, results, cell) if key not in kept]
+
+
+def _searched(
+    specs: Mapping[str, TrialSpec], results: Mapping[str, TrialResult], cell: str
+) -> Iterator[str]:
+    """Name the search trials of a cell that have ended."""
+    for key in results:
+        spec = specs.get(key)
+        if spec is not None and spec.kind == "search" and spec.cell == cell:
+            yield key
 
 
 def _record(spec: TrialSpec, result: TrialResult) -> dict[str, Any]:
-    return {**asdict(spec), "key": result.key, "status": result.status, **result.scores}
+    """Return what the selection rules read; asked for at every end of a training, for all."""
+    scores = result.scores
+    return {"key": result.key, "number": spec.number, "status": result.status, **scores}
