@@ -39,7 +39,7 @@ class ShrunkenStopper(Stopper):
         return False
 
     def stop_all(self) -> bool:
-        """Return whether too little has been left for too long; the study halts by an error then."""
+        """Return whether too little was left for too long; an error halts the study then."""
         now = self._clock()
         if now - self._looked < _EVERY_S:
             return False
