@@ -59,7 +59,7 @@ def undisturbed(tmp_path_factory):
     """Begin the same study on this machine alone, and give its home and its process."""
     folder = tmp_path_factory.mktemp("alone")
     (folder / "hosts.yaml").write_text(STUDY)
-    words = ["nice", sys.executable, "-m", "uda_study", "run", "hosts.yaml", "--home", "home"]
+    words = [sys.executable, "-m", "uda_study", "run", "hosts.yaml", "--home", "home"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             words,
@@ -98,7 +98,10 @@ def of_kind(found, kind) -> list[dict]:
 
 
 def results(found) -> dict[str, tuple]:
-    """Return what every training came to, but what it cost."""
+    """Return what every training came to, but what it cost, to ten digits.
+
+    A Fréchet distance may differ in its last bits from one process to the next.
+    """
     return {
         result["key"]: (result["status"], result["step"], scores_of(result))
         for result in (event["result"] for event in of_kind(found, "finished"))
@@ -106,7 +109,13 @@ def results(found) -> dict[str, tuple]:
 
 
 def scores_of(result) -> dict[str, float]:
-    return {name: v for name, v in result["scores"].items() if not name.startswith("cost/")}
+    return {
+        name: rounded(v) for name, v in result["scores"].items() if not name.startswith("cost/")
+    }
+
+
+def rounded(value: float) -> float:
+    return float(f"{value:.10g}")
 
 
 def places(home, key, rank=0) -> list[tuple[str, float]]:
@@ -131,11 +140,13 @@ def steps_of(found, key) -> list[int]:
 
 
 def board(text) -> dict:
-    """Return a leaderboard without what it took."""
+    """Return a leaderboard without what it took, to ten digits."""
 
     def timeless(value):
         if isinstance(value, dict):
             return {k: timeless(v) for k, v in value.items() if k != "hours"}
+        if isinstance(value, float):
+            return rounded(value)
         return [timeless(one) for one in value] if isinstance(value, list) else value
 
     return timeless(json.loads(text))
