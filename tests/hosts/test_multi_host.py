@@ -139,12 +139,16 @@ def steps_of(found, key) -> list[int]:
     return [event["step"] for event in of_kind(found, "reported") if event["key"] == key]
 
 
+# What it cost, and where files lie.
+ELSEWHERE = ("cost", "hours", "overlays")
+
+
 def board(text) -> dict:
-    """Return a leaderboard without what it took, to ten digits."""
+    """Return what a leaderboard says of the methods, to ten digits."""
 
     def timeless(value):
         if isinstance(value, dict):
-            return {k: timeless(v) for k, v in value.items() if k != "hours"}
+            return {k: timeless(v) for k, v in value.items() if k not in ELSEWHERE}
         if isinstance(value, float):
             return rounded(value)
         return [timeless(one) for one in value] if isinstance(value, list) else value
