@@ -25,7 +25,8 @@ SUBNET = "10.77.0"
 _HOME = Path(pwd.getpwuid(os.geteuid()).pw_dir)
 _PATIENCE_S = 30
 
-# The first process of a host: it mounts what is the host's own, and then reaps what is orphaned.
+# The first process of a host: it mounts what is the host's own. What is orphaned there leaves no
+# zombie, as it ignores SIGCHLD: Ray would wait for one to end.
 _BOOT = """
 set -e
 ip link set lo up
@@ -44,10 +45,8 @@ for place in "$HOME" /tmp; do
 done
 chmod 1777 /tmp
 cd /
-mkfifo /tmp/.idle
-exec 3<> /tmp/.idle
 touch /tmp/booted
-while :; do read -r -t 3600 <&3 || :; done
+exec env --ignore-signal=CHLD sleep infinity
 """
 
 
@@ -99,6 +98,9 @@ class Host:
                 except OSError:
                     continue
         return found
+
+    def alive(self) -> bool:
+        return _namespace(self.root) is not None
 
     def lose_power(self) -> None:
         """End the host as a power cut does: nobody gets a last packet from it."""

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +15,8 @@ from pathlib import Path
 from namespaces import Host, interpreter_paths, network, serve_ssh
 
 ROOT = Path(__file__).parents[2]
-_JOINED_RUN = ROOT / "tests" / "hosts" / "joined_run.py"
-_UP_S, _STUDY_S = 300, 900
-_TOKEN = "ray get-auth-token --generate"
-_ALIVE = """
-import json, ray
-ray.init(address="auto", logging_level=50)
-print(json.dumps([node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]]))
-"""
+_UP_S = 300
+_JOBS = "http://127.0.0.1:8265"
 _SSH = (
     "ssh -i ~/.ssh/cluster -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
     "-o LogLevel=ERROR"
@@ -48,38 +42,34 @@ class OwnMachines:
 
     def on_head(self, command: str) -> str:
         """Return the words that run a command on the head, from the client through SSH."""
-        exports = (
-            "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=~/.ray/auth_token "
-            f"UDA_STUDY_HOME={self.home} UDA_STUDY_MACHINES={len(self.hosts)}"
-        )
-        told = shlex.quote(f". ~/.bashrc; {exports}; {command}")
+        told = shlex.quote(f". ~/.bashrc; {command}")
         return f"{_SSH} root@{self.head.address} {told}"
 
-    def start_study(self, file: Path, *settings: str) -> subprocess.Popen[str]:
-        """Start a study on the head; it prints how it ended."""
-        # A study joins the Ray of the machine that it is started on: `--cluster auto`.
-        command = self.on_head(shlex.join(["python", str(_JOINED_RUN), str(file), *settings]))
-        return subprocess.Popen(
-            self.client.inside(command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start_study(self, file: Path, *settings: str) -> subprocess.Popen[bytes]:
+        """Start a study that lies in the client's home, as a user does; results come to ``mine``.
 
-    def ended(self, study: subprocess.Popen[str]) -> dict:
-        """Return how a study ended, once it has."""
-        try:
-            out, err = study.communicate(timeout=_STUDY_S)
-        finally:
-            study.kill()
-        assert study.returncode == 0, f"{out}\n{err}"
-        return json.loads(out.splitlines()[-1])
+        What is printed is in ``log_of`` the file.
+        """
+        words = ["run", file.name, "--cluster", "local.yaml", "--home", "mine"]
+        words += [word for setting in settings for word in ("--set", setting)]
+        command = shlex.join(words)
+        with self.log_of(file).open("wb") as log:
+            return subprocess.Popen(
+                self.client.inside(f". ~/.bashrc; cd; exec python -m uda_study {command}"),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def log_of(self, file: Path) -> Path:
+        return self.client.home(f"{file.stem}.log")
 
     def alive(self) -> list[str]:
         """Return the addresses of the machines that Ray knows and believes to be alive."""
-        out = self.client_runs(self.on_head(f"python -c {shlex.quote(_ALIVE)}"))
-        found = json.loads(out.splitlines()[-1])
+        token = '-H "Authorization: Bearer $(cat ~/.ray/auth_token)"'
+        told = self.head.run(f"curl -s -m 10 {token} {_JOBS}/api/v0/nodes", code=None).stdout
+        nodes = json.loads(told)["data"]["result"]["result"] if told.startswith("{") else []
+        found = [node["node_ip"] for node in nodes if node["state"] == "ALIVE"]
         return [host.address for host in self.hosts if host.address in found]
 
 
@@ -97,7 +87,7 @@ def own_machines(folder: Path, workers: int) -> Iterator[OwnMachines]:
             "(umask 077; RAY_AUTH_MODE=token ray get-auth-token --generate >/dev/null)"
         )
         (client.home("local.yaml")).write_text(filled_in(machines))
-        machines.client_runs("RAY_USAGE_STATS_ENABLED=0 ray up -y local.yaml")
+        machines.client_runs("RAY_USAGE_STATS_ENABLED=0 python -m uda_study cluster up local.yaml")
         yield machines
 
 
@@ -132,10 +122,12 @@ def _install(machines: OwnMachines) -> None:
         serve_ssh(host, key.with_suffix(".pub").read_text())
 
 
-def wait_until(happened, patience_s: float) -> float:
+def wait_until(
+    happened: Callable[[], bool], patience_s: float, what: Callable[[], object] = str
+) -> float:
     """Wait for something to happen and return when it was seen, in seconds since 1970."""
     deadline = time.monotonic() + patience_s
     while not happened():
-        assert time.monotonic() < deadline, f"has not happened in {patience_s} s"
+        assert time.monotonic() < deadline, f"has not happened in {patience_s} s: {what()}"
         time.sleep(0.1)
     return time.time()

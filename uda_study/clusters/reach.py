@@ -28,13 +28,22 @@ def reached(target: JobsApi | Launched) -> Iterator[Jobs]:
         return
     launcher = Launcher(target.file)
     # Such a cluster has the token that its file has brought there from here.
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    bring_token()
     head = launcher.head()
     if head is None:
         raise ClusterError(f"cluster {launcher.name} is not up; uda-study cluster up {target.file}")
     with tunnel(launcher.ssh(head), [launcher.dashboard_port]) as (port,):
         # The tunnel's end here is on loopback, the head's is for all who are on that machine.
         yield open_jobs(f"http://127.0.0.1:{port}", alone=False)
+
+
+def bring_token() -> None:
+    """Have Ray's clients in this process send the token, unless its environment says otherwise."""
+    from ray._raylet import Config  # type: ignore[attr-defined]  # noqa: PLC0415
+
+    if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
+        # Ray, imported before, has read its environment once and for all.
+        Config.initialize("")
 
 
 def bring_up(target: Launched, tell: Callable[[str], None]) -> None:

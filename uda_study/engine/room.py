@@ -149,9 +149,12 @@ class Room:
     @property
     def at_once(self) -> int:
         """The most trainings that may ever run side by side, at the smallest share."""
-        smallest = SHARES[0] if self.flexible else self._usual
-        held = self._machine.holds(self.resources.cpu, smallest) // self._processes
+        held = self._held_by(self._machine)
         return held if self._most is None else min(held, self._most)
+
+    def fits(self, machine: Machine) -> bool:
+        """Tell whether a machine, such as what is left of the cluster, holds a training at all."""
+        return self._held_by(machine) > 0
 
     def grant(self, spec: TrialSpec) -> Granted | None:
         """Set aside what a training needs; None while it is not free."""
@@ -190,6 +193,10 @@ class Room:
     def gpus_of(self, given: Granted) -> float:
         """Return how many GPUs a training has with what it was given, all its processes counted."""
         return given.gpu * self._processes
+
+    def _held_by(self, machine: Machine) -> int:
+        smallest = SHARES[0] if self.flexible else self._usual
+        return machine.holds(self.resources.cpu, smallest) // self._processes
 
     def _find(self, gpu: float) -> _Place | None:
         """Return where there is room for one process, or None."""

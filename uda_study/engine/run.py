@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ray import tune
 from ray.tune.execution.placement_groups import resource_dict_to_pg_factory
+from ray.tune.stopper import CombinedStopper
 
 from uda_study.engine import cluster, records
 from uda_study.engine.budget import USAGE, Budget
@@ -30,6 +31,7 @@ from uda_study.engine.setup import Study, build_queue
 from uda_study.engine.shared_images import push_images
 from uda_study.engine.shared_journal import open_journal
 from uda_study.engine.shared_study import bring_trials, push_files
+from uda_study.engine.shrunken import ShrunkenStopper
 from uda_study.engine.tuning import Foreman, HaltStopper, QueueScheduler, QueueSearcher
 from uda_study.engine.workers import train_in_trial, train_in_workers
 from uda_study.study.cells import params_of
@@ -163,7 +165,9 @@ def _tune(foreman: Foreman, options: Options) -> None:
             run_config=tune.RunConfig(
                 name=uuid.uuid4().hex[:12],
                 storage_path=str(scratch),
-                stop=HaltStopper(foreman),
+                stop=CombinedStopper(
+                    HaltStopper(foreman), ShrunkenStopper(foreman, cluster.machine)
+                ),
                 # The foreman counts, by what went wrong, and halts the study when it is enough.
                 failure_config=tune.FailureConfig(max_failures=-1),
                 verbose=0,
