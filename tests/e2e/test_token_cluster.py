@@ -139,7 +139,8 @@ def test_only_the_right_token_opens_a_cluster(place):
         assert [head.ask(token) for token in (None, "wrong", head.token)] == [401, 403, 200]
         assert not is_open(head.gcs)
         joined = head.run(JOIN)
-        assert joined.stdout == "joined Machine(cpus=1.0, gpus=0.0, nodes=((1.0, 0.0),))\n", joined.stderr
+        offered = "Machine(cpus=1.0, gpus=0.0, nodes=((1.0, 0.0),))"
+        assert joined.stdout == f"joined {offered}\n", joined.stderr
         wrong = head.run(JOIN, RAY_AUTH_TOKEN="wrong")
         assert (wrong.returncode, wrong.stdout) == (2, "")
         assert "uda-study: error: token: is not the cluster's" in wrong.stderr
